@@ -1,0 +1,242 @@
+"""The matrix after parsing: frozen records and nothing else.
+
+Past `matrix/load.py` nobody sees a raw dictionary. Times are in seconds, sizes in bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+ImageKind = Literal["host", "docker", "nox", "tox", "python", "ssh"]
+CheckName = str
+
+__all__ = [
+    "Cell",
+    "CheckEntry",
+    "Data",
+    "Framework",
+    "Image",
+    "KnownIssue",
+    "Limits",
+    "Matcher",
+    "Matrix",
+    "Model",
+    "Producer",
+    "Removed",
+    "Tolerance",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a case, a cell and an installation may use."""
+
+    case: float = 30.0
+    cell: float = 1800.0
+    install: float = 600.0
+    memory: int = 4 * 2**30
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Framework:
+    """One version of one distribution, and the adapter that drives it in the cell."""
+
+    distribution: str
+    version: str  # "1.31.1", or "installed"
+    runtime: str  # the adapter's name: "onnxruntime", "openvino", "onnx", "backend"
+    module: str | None = None  # for runtime "backend": the module of an onnx.backend.base.Backend
+
+    def __str__(self) -> str:
+        """The axis value as outputs show it: `onnxruntime==1.31.1`."""
+        return f"{self.distribution}=={self.version}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """Where a cell runs: the host, a container image, or an environment that exists already."""
+
+    kind: ImageKind = "host"
+    value: str = "host"
+    settings: tuple[tuple[str, str], ...] = ()  # of the long form, e.g. ("platform", "linux/arm64")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matcher:
+    """axis -> patterns, any of which must match; all axes must match.
+
+    An axis that a cell does not have never matches. `pytest_modelcompat.matrix.match` applies it.
+    """
+
+    patterns: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether it asks for anything; an empty matcher matches every cell."""
+        return bool(self.patterns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """How far an output may be from its reference: |a - e| <= atol + rtol * |e|, or ulp, or quanta.
+
+    Exactly one of the three forms is set: (rtol, atol), `ulp` (units in the last place of the
+    output's type) or `quanta` (steps of the output's own scale).
+    """
+
+    rtol: float | None = None
+    atol: float | None = None
+    ulp: float | None = None
+    quanta: float | None = None
+
+
+# dtype name ("float32", "bfloat16", "int8", ... or "quantized") -> its tolerance
+Tolerances = tuple[tuple[str, Tolerance], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Inputs of a model, and the outputs expected of it.
+
+    Either `inputs` (an .npz file, with `outputs` optional), or `folder` (test_data_set_N), or
+    `random` sets made from `seed` with the symbolic dimensions given in `dims`.
+    """
+
+    inputs: Path | None = None
+    outputs: Path | None = None
+    folder: Path | None = None
+    random: int = 0
+    seed: int = 0
+    dims: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Producer:
+    """One setting that makes a model file from a build function."""
+
+    framework: str  # "torch==2.13.0"
+    export: str  # "onnx-torchscript"
+    opset: tuple[str, ...] = ()
+    python: str | None = None
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """One model of a parity check: a file, or a build function and its producers."""
+
+    name: str
+    path: Path | None = None
+    build: str | None = None  # "models/pointnet2.py::build", the file made absolute
+    producers: tuple[Producer, ...] = ()
+    data: Data = field(default_factory=lambda: Data(random=1))
+    reference: str | None = None  # producer | onnx | cell:ID | consensus | none; None: the default
+    tolerance: Tolerances = ()
+    when: Matcher = field(default_factory=Matcher)
+    line: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckEntry:
+    """One mapping under `checks:`.
+
+    `corpus` and `match` belong to op_support, `models` and `repeats` to parity; `settings` holds
+    what a check from another plugin was given, as text.
+    """
+
+    check: CheckName
+    when: Matcher = field(default_factory=Matcher)
+    tolerance: Tolerances = ()
+    corpus: tuple[str, ...] = ()  # "onnx==1.18.0"
+    match: tuple[str, ...] = ()  # empty: all
+    repeats: int = 1
+    models: tuple[Model, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownIssue:
+    """A declared, linked, expiring expectation of a failure.
+
+    `match`, `check`, `unit`, `case` select; `stage`, `status`, `message` are what is expected.
+    Patterns of `check`, `unit` and `case` are shell patterns; `message` is searched as a regular
+    expression.
+    """
+
+    id: str
+    match: Matcher = field(default_factory=Matcher)
+    check: str | None = None
+    unit: str | None = None
+    case: str | None = None
+    stage: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    message: str | None = None
+    issue: str | None = None
+    reason: str = ""
+    expires: str | None = None  # ISO date; the entry excuses nothing after that day (UTC)
+    file: Path | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One combination of axis values, with everything the rules made of it.
+
+    Attributes:
+        id: slug of the axis values and eight hex digits; derived, never parsed.
+        matrix: the matrix's name.
+        matrix_file: the file it came from.
+        axes: (axis name outside the file, value as text), in the file's order. Always holds
+            framework, python, image, provider; and packages.*, env.*, options.* as declared.
+        framework: what the framework axis value means.
+        python: "3.12", "3.12.1", a path, or "image".
+        image: where it runs.
+        provider: as requested, in the runtime's own spelling.
+        requirements: of the environment, the framework's pin first.
+        env: environment variables of the run.
+        options: passed to the adapter.
+        limits: after every adjust.
+        skip: reason, where a rule skips the cell.
+        checks: the entries whose `when` matches, models filtered likewise.
+        rules: which rule changed the cell, for --compat-plan ("adjust[0] (line 12): packages +numpy<2").
+    """
+
+    id: str
+    matrix: str
+    matrix_file: Path
+    axes: tuple[tuple[str, str], ...]
+    framework: Framework
+    python: str
+    image: Image
+    provider: str
+    requirements: tuple[str, ...]
+    env: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    exclude_newer: str | None = None
+    skip: str | None = None
+    checks: tuple[CheckEntry, ...] = ()
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removed:
+    """A combination that a rule took out, for --compat-plan."""
+
+    axes: tuple[tuple[str, str], ...]
+    rule: str  # "exclude[0] (line 20)", "select", "provider X is not one of openvino's"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """One matrix file, expanded: its cells, what was removed, and its expectations."""
+
+    name: str
+    file: Path
+    digest: str  # sha256 of the file's bytes and of its known-issue files
+    cells: tuple[Cell, ...]
+    removed: tuple[Removed, ...] = ()
+    known_issues: tuple[KnownIssue, ...] = ()
+    on_unsupported: Literal["record", "fail"] = "record"
