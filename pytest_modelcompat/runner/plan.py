@@ -1,0 +1,88 @@
+"""The plan: every cell, unit and case, fixed and on disk before the first environment is made.
+
+Cells that run the same check on the same corpus share one `Workload`, so that a plan of a million
+cases costs the memory of its distinct ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcompat.environments.protocol import EnvironmentSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_modelcompat.matrix.model import Cell, CheckEntry, Matrix, Tolerances
+
+__all__ = ["Plan", "PlannedCase", "PlannedCell", "Workload"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedCase:
+    """One measurement that will be made, and what it will be judged against.
+
+    Attributes:
+        unit: `ai.onnx::Conv`, or a model's name.
+        name: `test_relu@onnx==1.18.0`, or `MODEL/DATASET`.
+        bundle: which of the workload's bundles holds its inputs and expected outputs.
+        index: its position in that bundle.
+        opset: of the main domain; 0 where unknown before the run.
+        reference: {"kind", "source", "version"} of the expected outputs, or None for "only runs".
+        not_run: why it cannot be measured at all (its reference or data could not be had).
+    """
+
+    unit: str
+    name: str
+    bundle: int
+    index: int
+    opset: int = 0
+    reference: dict[str, Any] | None = None
+    not_run: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """What one check entry asks of a cell: its cases, and the files they need.
+
+    Attributes:
+        check: "op_support" or "parity".
+        digest: of everything that decides a measurement (bundles' digests, indexes, repeats).
+        cases: in running order; grouped by unit.
+        bundles: bundle files (see worker/bundle.py).
+        models: model files outside of bundles, name in the cell -> path on the host (external
+            data files included); a bundle's case names its model by that name.
+        repeats: how often each case runs.
+        tolerances: given by the matrix; the defaults apply where a type is missing. None for
+            op_support without one: the suite's own, from the bundle.
+    """
+
+    check: str
+    digest: str
+    entry: CheckEntry
+    cases: tuple[PlannedCase, ...]
+    bundles: tuple[Path, ...]
+    models: tuple[tuple[str, Path], ...] = ()
+    repeats: int = 1
+    tolerances: Tolerances | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedCell:
+    """A cell and its work; case n of the cell counts through the workloads in order."""
+
+    cell: Cell
+    environment: EnvironmentSpec
+    workloads: tuple[Workload, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that will be run."""
+
+    digest: str
+    matrices: tuple[Matrix, ...]
+    environments: tuple[EnvironmentSpec, ...]
+    cells: tuple[PlannedCell, ...]
+    notes: tuple[str, ...] = field(default=())

@@ -1,0 +1,48 @@
+"""Runtime adapters: one module each, named in the literal registry below.
+
+The seam exists because releases and runtimes differ in every call, while what we want to know does
+not: does it load, on what did it run, what came out. An adapter is a class `Adapter` in its module.
+It is made once in the child; making it imports the framework (stage `import`). It never judges: any
+exception travels to the host with its type and message and is classified there.
+
+    class Adapter:
+        def __init__(self, distribution, module=None): ...
+        def info(self):
+            -> {"runtime": name, "version": text, "providers": [names offered],
+                "devices": [text], "limits": {"ir": int, "opsets": {domain: int}}}
+            (limits are probed with tiny models, absent where the runtime has none)
+        def unavailable(self, provider, options):
+            -> None, or the runtime's own words why this provider cannot be used here
+        def load(self, model, provider, options):
+            -> Session; `model` is bytes or a path (str); stage `load`
+
+    class Session:
+        def assign(self): place the graph on the provider where that is a step of its own; stage `assign`
+        def inputs(self): -> names of the inputs that must be fed
+        def run(self, feeds): feeds {name: Value} -> [(name, Value)]; stage `run`
+        def placement(self): -> {provider: nodes}, {} where no node was left, or None: no evidence
+        def close(self): release everything
+
+`Value` is `worker.values.Value`. `options` are text to text, as in the matrix
+(`graph_optimization: all | extended | basic | disabled` is understood by every adapter that has
+such a thing; others are the adapter's own, an unknown one raises ValueError).
+"""
+
+from importlib import import_module
+
+REGISTRY = {
+    "onnxruntime": "onnxruntime",
+    "openvino": "openvino",
+    "onnx": "onnx",
+    "backend": "backend",
+}
+
+
+def adapter(runtime, distribution, module=None):
+    """The adapter of a runtime, its framework imported.
+
+    Raises:
+        KeyError: no such adapter. Whatever the framework's import raises goes through.
+    """
+    found = import_module(__name__ + "." + REGISTRY[runtime])
+    return found.Adapter(distribution, module)
