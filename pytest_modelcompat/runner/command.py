@@ -1,0 +1,381 @@
+"""The only door to processes: short commands under a guard, and long-lived workers.
+
+Argument lists only, the whole environment given, own sessions (Ctrl-C in the terminal reaches the
+host alone), capped output, and nothing that outlives the host: see `runner/guard.py` for commands;
+a worker ends by itself when its standard input closes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import selectors
+import signal as signals
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from pytest_modelcompat.runner import guard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+__all__ = ["Completed", "Process", "run", "start"]
+
+CHUNK = 65536
+OUTPUT_LIMIT = 4 * 2**20  # bytes kept of each stream, half from its beginning, half from its end
+PIPE_SIZE = 2**20  # a worker that writes a few results ahead of a busy host need not wait
+PATIENCE = 5.0  # seconds for a guard to end what it watches
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """How a command ended.
+
+    Attributes:
+        argv: what was run.
+        returncode: its exit code; None where a signal or the deadline ended it.
+        signal: the signal's number, where one ended it.
+        stdout, stderr: what it wrote; the middle is left out (and says so) beyond the limit.
+        seconds: from start to end.
+        timed_out: the deadline passed; it and everything it had started were killed.
+    """
+
+    argv: tuple[str, ...]
+    returncode: int | None
+    signal: int | None
+    stdout: bytes
+    stderr: bytes
+    seconds: float
+    timed_out: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended by itself, with exit code 0."""
+        return self.returncode == 0
+
+    @property
+    def out(self) -> str:
+        """Standard output as text; bytes that are no UTF-8 are replaced."""
+        return self.stdout.decode("utf-8", "replace")
+
+    @property
+    def err(self) -> str:
+        """Standard error as text; bytes that are no UTF-8 are replaced."""
+        return self.stderr.decode("utf-8", "replace")
+
+
+class _Kept:
+    """The beginning and the end of a stream, in bounded memory."""
+
+    def __init__(self, limit: int) -> None:
+        self.half = limit // 2
+        self.head = bytearray()
+        self.tail = bytearray()
+        self.dropped = 0
+
+    def add(self, data: bytes) -> None:
+        """Keep what fits."""
+        room = self.half - len(self.head)
+        self.head += data[:room]
+        self.tail += data[room:] if room > 0 else data
+        if len(self.tail) > 2 * self.half:
+            self.dropped += len(self.tail) - self.half
+            del self.tail[: -self.half]
+
+    def value(self) -> bytes:
+        """What was kept, with a note in place of what was not."""
+        dropped = self.dropped + max(0, len(self.tail) - self.half)
+        if not dropped:
+            return bytes(self.head + self.tail)
+        note = f"\n[... {dropped} bytes left out ...]\n".encode()
+        return bytes(self.head) + note + bytes(self.tail[-self.half :])
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    timeout: float,
+    input: bytes | None = None,  # noqa: A002 - subprocess' word for it
+    limit: int = OUTPUT_LIMIT,
+) -> Completed:
+    """Run a command to its end, or to its deadline.
+
+    Args:
+        argv: program and arguments; the program is looked up on the PATH of `env`.
+        env: the whole environment, nothing is inherited.
+        cwd: where it runs.
+        timeout: seconds; then it is killed with everything it has started.
+        input: for its standard input; nothing by default.
+        limit: bytes kept of each output stream.
+
+    Raises:
+        OSError: the program cannot be started (missing, not executable).
+        ValueError: an argument holds a NUL.
+    """
+    words = _words(argv)
+    began = time.monotonic()
+    with _guarded(words, env=env, cwd=cwd, wants_input=input is not None) as (link, process):
+        kept, told, timed_out = _attend(process, link, began + timeout, input or b"", limit)
+    seconds = time.monotonic() - began
+    kind, _, number = told.partition(" ")
+    if kind == "errno":
+        code = int(number)
+        raise OSError(code, os.strerror(code), words[0])
+    if not kind and not timed_out:
+        kind, number = "signal", str(int(signals.SIGKILL))  # the guard itself was killed
+    return Completed(
+        argv=words,
+        returncode=int(number) if kind == "exit" else None,
+        signal=int(number) if kind == "signal" else None,
+        stdout=kept[0].value(),
+        stderr=kept[1].value(),
+        seconds=seconds,
+        timed_out=timed_out,
+    )
+
+
+def _words(argv: Sequence[str | Path]) -> tuple[str, ...]:
+    words = tuple(os.fspath(word) for word in argv)
+    if any("\0" in word for word in words):
+        raise ValueError("embedded NUL in an argument")
+    return words
+
+
+@contextlib.contextmanager
+def _guarded(
+    words: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, wants_input: bool
+) -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
+    """A guard around a command; on leaving, however, both and all their children are gone."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        guarded = [sys.executable, "-I", "-S", guard.__file__]
+        guarded += [str(theirs.fileno()), str(os.getpid()), "--", *words]
+        with theirs:
+            process = subprocess.Popen(
+                guarded,
+                stdin=subprocess.PIPE if wants_input else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,
+                pass_fds=[theirs.fileno()],
+                bufsize=0,
+            )
+        try:
+            yield ours, process
+        finally:
+            ours.close()  # now the guard ends everything
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                _kill_tree(process.pid)
+                process.wait(PATIENCE)
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None:
+                    with contextlib.suppress(OSError):  # flush of a pipe nobody reads
+                        stream.close()
+
+
+def _attend(
+    process: subprocess.Popen[bytes], link: socket.socket, end: float, data: bytes, limit: int
+) -> tuple[tuple[_Kept, _Kept], str, bool]:
+    """Feed and read until the streams and the guard have ended, or the deadline has passed."""
+    kept = (_Kept(limit), _Kept(limit))
+    told = b""
+    timed_out = False
+    rest = memoryview(data)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ, kept[0])
+        selector.register(process.stderr, selectors.EVENT_READ, kept[1])
+        selector.register(link, selectors.EVENT_READ)
+        if process.stdin is not None:
+            os.set_blocking(process.stdin.fileno(), False)
+            selector.register(process.stdin, selectors.EVENT_WRITE)
+        while selector.get_map():
+            left = end - time.monotonic()
+            if left <= 0 and not timed_out:
+                timed_out = True
+                link.shutdown(socket.SHUT_WR)  # the guard kills; its streams then end
+                end = time.monotonic() + PATIENCE
+                continue
+            if left <= 0:
+                break
+            for key, _ in selector.select(left):
+                if key.fileobj is link:
+                    told = link.recv(64)
+                    selector.unregister(link)
+                elif key.fileobj is process.stdin:
+                    rest = _feed(process.stdin, rest)
+                    if not rest:
+                        selector.unregister(process.stdin)
+                        process.stdin.close()
+                else:
+                    block = os.read(key.fd, CHUNK)
+                    key.data.add(block)
+                    if not block:
+                        selector.unregister(key.fileobj)
+    return kept, told.decode("ascii", "replace"), timed_out and not told
+
+
+def _feed(stdin: IO[bytes], rest: memoryview) -> memoryview:
+    """Write what the pipe takes; what is left, nothing once the other side has closed it."""
+    try:
+        return rest[os.write(stdin.fileno(), rest[:CHUNK]) :]
+    except BlockingIOError:
+        return rest
+    except BrokenPipeError:
+        return rest[:0]
+
+
+def _kill_tree(root: int) -> None:
+    """Kill a process and everything below it.
+
+    Frozen first, nearest to the root first, so that nothing can start another one or hand its
+    children over to the init process while this works its way down.
+    """
+    stopped: list[int] = []
+    while True:
+        new = [pid for pid in (root, *guard.descendants(root)) if pid not in stopped]
+        if not new:
+            break
+        for pid in new:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signals.SIGSTOP)
+            stopped.append(pid)
+    for pid in reversed(stopped):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signals.SIGKILL)
+
+
+class Process:
+    """A long-lived process with binary, unbuffered pipes on all three streams.
+
+    A context manager: on leaving, it and everything it has started are gone. Every method is safe
+    when the process is already dead.
+
+    Attributes:
+        pid: its process id, also the id of its session and process group.
+        stdin, stdout, stderr: raw pipes.
+    """
+
+    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+        assert popen.stdin is not None
+        assert popen.stdout is not None
+        assert popen.stderr is not None
+        self._popen = popen
+        self.pid = popen.pid
+        self.stdin: IO[bytes] = popen.stdin
+        self.stdout: IO[bytes] = popen.stdout
+        self.stderr: IO[bytes] = popen.stderr
+
+    def poll(self) -> int | None:
+        """Exit code, negative signal number, or None while it runs."""
+        if self._popen.returncode is not None:
+            return self._popen.returncode
+        # Not taken off the process table before `kill`: until then nobody else gets its number,
+        # and what it left behind can be told from strangers.
+        how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        ended = os.waitid(os.P_PID, self.pid, how)
+        if ended is None:
+            return None
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Like `poll`, after at most `timeout` seconds (without one: until it ends)."""
+        if self._popen.returncode is None:
+            descriptor = os.pidfd_open(self.pid)
+            try:
+                poller = select.poll()  # takes descriptors that select() does not
+                poller.register(descriptor, select.POLLIN)
+                poller.poll(None if timeout is None else timeout * 1000)
+            finally:
+                os.close(descriptor)
+        return self.poll()
+
+    def close_stdin(self) -> None:
+        """Tell the worker to end."""
+        with contextlib.suppress(OSError):
+            self.stdin.close()
+
+    def kill(self) -> None:
+        """End it and everything it has started, at once."""
+        if self._popen.returncode is not None:
+            return
+        _kill_tree(self.pid)
+        for pid in _session(self.pid):  # orphans of one that died by itself
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signals.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # the kernel holds it; not our fault
+            self._popen.wait(PATIENCE)
+
+    def close(self) -> None:
+        """Kill it where it still runs, and close the pipes."""
+        self.kill()
+        for stream in (self.stdin, self.stdout, self.stderr):
+            with contextlib.suppress(OSError):  # flush of a pipe nobody reads
+                stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _session(leader: int) -> list[int]:
+    """Living processes of the session that `leader` founded."""
+    found = []
+    for entry in os.listdir("/proc"):  # noqa: PTH208 - a third of the time of iterdir
+        if entry.isdigit() and int(entry) != leader:
+            with contextlib.suppress(OSError):
+                if os.getsid(int(entry)) == leader:
+                    found.append(int(entry))
+    return found
+
+
+def start(argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -> Process:
+    """Start a long-lived process in a session of its own.
+
+    Args:
+        argv: program and arguments.
+        env: the whole environment, nothing is inherited.
+        cwd: where it runs.
+
+    Raises:
+        OSError: the program cannot be started.
+    """
+    popen = subprocess.Popen(
+        _words(argv),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(env),
+        cwd=cwd,
+        start_new_session=True,
+        bufsize=0,
+    )
+    process = Process(popen)
+    # Refused above the user's share of pipe memory; the default size only costs speed.
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+    return process
