@@ -1,0 +1,181 @@
+"""The user's cache folder: where it is, locks between runs, atomic writes, and the sweep.
+
+Two runs at once are the normal case. A lock belongs to an open file, so the kernel releases it
+when its holder dies; a temporary file is locked by its writer for as long as it is written, so
+that whoever can lock it knows that it was left by a dead one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = [
+    "LockTimeout",
+    "atomic_write",
+    "cache_folder",
+    "file_lock",
+    "remove_tree",
+    "sweep",
+    "temporary_file",
+]
+
+MARKER = "ready.json"  # written last into a finished environment; without it the folder is rubbish
+TEMPORARY = ".modelcompat-tmp"
+POLL = 0.05  # seconds between two looks at a lock that another run holds
+
+
+class LockTimeout(OSError):  # noqa: N818 - like TimeoutError's siblings in the standard library
+    """Another process held the lock for too long."""
+
+
+def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """The cache folder, absolute, not necessarily there: MODELCOMPAT_CACHE, else the user's own."""
+    named = (os.environ if environ is None else environ).get("MODELCOMPAT_CACHE")
+    folder = Path(named).expanduser() if named else platformdirs.user_cache_path("modelcompat")
+    return folder.absolute()
+
+
+@contextlib.contextmanager
+def file_lock(path: Path, *, timeout: float | None = None) -> Iterator[None]:
+    """Hold an exclusive lock between processes and threads; the file stays behind, empty.
+
+    Args:
+        path: the lock file; its folder is made.
+        timeout: seconds to wait for another holder; without it, for as long as that takes.
+
+    Raises:
+        LockTimeout: it was not to be had in time. With a timeout of 0 it is tried once.
+        OSError: the file cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    end = None if timeout is None else time.monotonic() + timeout
+    with path.open("ab") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if error.errno not in {errno.EWOULDBLOCK, errno.EINTR}:
+                    raise
+            if end is not None and time.monotonic() >= end:
+                raise LockTimeout(errno.EWOULDBLOCK, "held by another process", str(path))
+            time.sleep(POLL)
+        yield
+
+
+@contextlib.contextmanager
+def temporary_file(folder: Path, *, name: str = "") -> Iterator[Path]:
+    """A new, empty file in `folder`, removed on leaving unless it was moved away by then.
+
+    It is locked meanwhile, which keeps `sweep` from taking it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        while True:
+            path = folder / f".{name[:100]}.{secrets.token_hex(8)}{TEMPORARY}"
+            file = stack.enter_context(path.open("xb"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:  # else a sweep came between these two lines
+                break
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def atomic_write(path: Path, data: bytes | str) -> None:
+    """Write a file so that others see it whole or not at all, also after a crash or a full disk.
+
+    Args:
+        path: the file; its folder is made.
+        data: text is written as UTF-8.
+
+    Raises:
+        OSError: it cannot be written; what was there before is untouched.
+    """
+    with temporary_file(path.parent, name=path.name) as temporary:
+        with temporary.open("wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder that may be half-made, or on its way out already.
+
+    It is moved aside first, so that nobody finds a half-removed one under its own name.
+
+    Raises:
+        OSError: something in it cannot be removed.
+    """
+    aside = folder.with_name(f".{folder.name[:100]}.{secrets.token_hex(8)}{TEMPORARY}")
+    try:
+        folder.rename(aside)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(aside)
+
+
+def sweep(cache: Path) -> tuple[Path, ...]:
+    """Remove what runs that were killed have left in the cache, and only that.
+
+    That is: environments without their marker that nobody is making at the moment, and temporary
+    files and folders without a living writer. Called at the start of a run.
+
+    Returns:
+        What was removed.
+    """
+    removed: list[Path] = []
+    environments = cache / "environments"
+    for folder in _folders(environments):
+        for made in _folders(folder):
+            if (made / MARKER).exists() or made.name.endswith(TEMPORARY):
+                continue
+            with contextlib.suppress(OSError), file_lock(lock_of(folder), timeout=0):
+                if made.exists() and not (made / MARKER).exists():
+                    remove_tree(made)
+                    removed.append(made)
+    for place in (cache, *_folders(cache), *_folders(environments)):
+        with contextlib.suppress(FileNotFoundError):
+            removed += [left for left in place.glob(f".*{TEMPORARY}") if _remove_left(left)]
+    return tuple(removed)
+
+
+def lock_of(folder: Path) -> Path:
+    """The lock file of an environment's folder; beside it, for it must outlive the folder."""
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def _folders(place: Path) -> list[Path]:
+    try:
+        with os.scandir(place) as entries:
+            return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _remove_left(path: Path) -> bool:
+    """Remove a temporary file or folder if its writer is dead."""
+    with contextlib.suppress(OSError):  # gone, or not ours to remove
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)  # moved aside to be removed: nobody needs it any more
+            return True
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+            return True
+    return False
