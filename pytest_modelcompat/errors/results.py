@@ -1,0 +1,246 @@
+"""Sentences about report folders: the store, the output files, and stored runs read back."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["StoreProblem", "StoredRunProblem", "WriteError"]
+
+
+class StoreProblem(UsageProblem):
+    """A report folder that a run cannot use."""
+
+
+class StoredRunProblem(UsageProblem):
+    """A stored run that cannot be read."""
+
+
+class WriteError(ModelcompatError):
+    """The folder could not be written: disk full, read-only, I/O error.
+
+    Everything that was acknowledged before is still there.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(str(problem))
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def cannot_write(path: Path | str, error: BaseException) -> WriteError:
+    """A file or the store could not be written.
+
+    Args:
+        path: what was being written.
+        error: the OSError or sqlite3.Error.
+    """
+    number = getattr(error, "errno", None)
+    words = str(error)
+    if number in _FULL or "disk is full" in words:
+        return WriteError(
+            Problem(
+                message="The disk is full.",
+                hint="What was recorded before is kept; free some space and start the same "
+                "command again, it continues with what is missing.",
+                file=path,
+            )
+        )
+    if number in _CLOSED or "readonly" in words:
+        return WriteError(
+            Problem(
+                message="The folder cannot be written.",
+                hint="Give --compat-report a folder that this user may write.",
+                file=path,
+            )
+        )
+    return WriteError(
+        Problem(
+            message=f"Writing failed: {words}.",
+            hint="What was recorded before is kept; start the same command again to continue.",
+            file=path,
+        )
+    )
+
+
+def in_use(folder: Path, owner: str) -> StoreProblem:
+    """Another run is writing to the folder."""
+    who = f" (process {owner})" if owner else ""
+    return StoreProblem(
+        Problem(
+            message=f"Another run{who} is writing to this report folder.",
+            hint="Wait for it, or give this one its own folder with --compat-report.",
+            file=folder,
+        )
+    )
+
+
+def not_a_folder(folder: Path) -> StoreProblem:
+    """The report folder's path is taken by something else."""
+    return StoreProblem(
+        Problem(
+            message="This is not a folder.",
+            hint="Give --compat-report a folder, or a path that does not exist yet.",
+            file=folder,
+        )
+    )
+
+
+def foreign_files(folder: Path, names: list[str]) -> StoreProblem:
+    """The folder holds files of somebody else under names that a run writes."""
+    return StoreProblem(
+        Problem(
+            message=f"The folder already holds {', '.join(names)}, not written by modelcompat, "
+            "and a run would overwrite it.",
+            hint="Give --compat-report another folder, or move the file away.",
+            file=folder,
+        )
+    )
+
+
+def store_damaged(path: Path, detail: str) -> StoreProblem:
+    """run.sqlite is there, but cannot be read."""
+    return StoreProblem(
+        Problem(
+            message=f"The store is damaged or not a modelcompat store ({detail}).",
+            hint="Delete it, or use another --compat-report folder, to start a new run.",
+            file=path,
+        )
+    )
+
+
+def store_newer(path: Path, found: int, known: int) -> StoreProblem:
+    """run.sqlite was written by a newer release."""
+    return StoreProblem(
+        Problem(
+            message=f"The store was written by a newer modelcompat (store schema {found}, this "
+            f"one knows {known}).",
+            hint="Upgrade pytest-modelcompat, or use another --compat-report folder.",
+            file=path,
+        )
+    )
+
+
+def store_older(path: Path, found: int, known: int) -> StoreProblem:
+    """run.sqlite has an older schema than this release works on."""
+    return StoreProblem(
+        Problem(
+            message=f"The store was written by an older modelcompat (store schema {found}, this "
+            f"one works on {known}).",
+            hint="Use the release that wrote it; run.json and cases.jsonl.gz beside it are still "
+            "readable.",
+            file=path,
+        )
+    )
+
+
+def no_store(path: Path) -> StoreProblem:
+    """Something that needs run.sqlite was asked of a folder without one."""
+    return StoreProblem(
+        Problem(
+            message="There is no store here.",
+            hint="This needs the run.sqlite that a run leaves beside its report.",
+            file=path,
+        )
+    )
+
+
+def blob_missing(path: Path) -> StoredRunProblem:
+    """A stored output is gone."""
+    return StoredRunProblem(
+        Problem(
+            message="This stored output is missing.",
+            hint="Copy the whole report folder, `outputs` included.",
+            file=path,
+        )
+    )
+
+
+def blob_damaged(path: Path) -> StoredRunProblem:
+    """A stored output is not what its name says."""
+    return StoredRunProblem(
+        Problem(
+            message="The content of this stored output does not have the digest in its name.",
+            hint="It was changed or cut off; run the cell again.",
+            file=path,
+        )
+    )
+
+
+def bad_digest(digest: str) -> StoredRunProblem:
+    """Something that is no digest was used as one."""
+    return StoredRunProblem(
+        Problem(message=f"{digest[:80]!r} is not a content digest (64 hexadecimal digits).")
+    )
+
+
+def no_stored_run(folder: Path, *, unfinished: bool) -> StoredRunProblem:
+    """The folder has no run.json."""
+    if unfinished:
+        return StoredRunProblem(
+            Problem(
+                message="This folder holds a run whose results were not written out yet.",
+                hint="Start the same pytest command again to continue it.",
+                file=folder,
+            )
+        )
+    return StoredRunProblem(
+        Problem(
+            message="There is no stored run here (no run.json).",
+            hint="Name a folder that was given to --compat-report.",
+            file=folder,
+        )
+    )
+
+
+def stored_newer(path: Path, found: int, known: int) -> StoredRunProblem:
+    """A stored run was written by a newer release."""
+    return StoredRunProblem(
+        Problem(
+            message=f"This run was stored by a newer modelcompat (schema {found}, this one "
+            f"reads up to {known}).",
+            hint="Upgrade pytest-modelcompat.",
+            file=path,
+        )
+    )
+
+
+def stored_bad(path: Path, detail: str, *, line: int | None = None) -> StoredRunProblem:
+    """A stored file does not hold what it should.
+
+    Args:
+        path: the file.
+        detail: what is wrong with it, without a full stop.
+        line: 1-based, of files with one record a line.
+    """
+    return StoredRunProblem(
+        Problem(
+            message=f"This stored file is damaged: {detail}.",
+            hint="Take a fresh copy of the report folder, or run it again.",
+            file=path,
+            line=line,
+        )
+    )
+
+
+def no_pandas() -> UsageProblem:
+    """Frames were asked for without pandas."""
+    return UsageProblem(
+        Problem(
+            message="Data frames need pandas, which is not installed.",
+            hint="Install it with: pip install 'pytest-modelcompat[frames]'.",
+        )
+    )
+
+
+def no_such_cell(cell: str, known: str) -> UsageProblem:
+    """A cell id that the run does not have."""
+    return UsageProblem(Problem(message=f"The run has no cell {cell[:200]!r}.", hint=known))

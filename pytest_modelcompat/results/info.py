@@ -1,0 +1,98 @@
+"""Who ran what, where and when: the head of run.json."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import platform
+import secrets
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from pytest_modelcompat import __version__
+
+__all__ = ["RunInfo", "new_run", "now"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInfo:
+    """One run.
+
+    Attributes:
+        id: unique; sorts by start.
+        started: ISO 8601, UTC.
+        finished: the same, or None while it runs.
+        tool: {"name", "version"}.
+        host: {"system", "release", "machine", "cpus", "python"}; never its name.
+        matrices: {"name", "file", "digest"} of each; `file` as the user would type it.
+        plan_digest: of the plan that was run.
+        baseline: the run that it was compared with, or None.
+        notes: what a reader of the whole run must know.
+        issues: id of a known issue -> its link.
+    """
+
+    id: str
+    started: str
+    finished: str | None = None
+    tool: dict[str, str] = field(
+        default_factory=lambda: {"name": "pytest-modelcompat", "version": __version__}
+    )
+    host: dict[str, Any] = field(default_factory=dict)
+    matrices: tuple[dict[str, str], ...] = ()
+    plan_digest: str = ""
+    baseline: str | None = None
+    notes: tuple[str, ...] = ()
+    issues: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """As text, for the store."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> RunInfo:
+        """Back from `to_json`; what a later release added is left out."""
+        known = {each.name for each in fields(cls)}
+        values = {name: value for name, value in json.loads(text).items() if name in known}
+        for name in ("matrices", "notes"):
+            values[name] = tuple(values.get(name, ()))
+        return cls(**values)
+
+
+def now() -> str:
+    """The time, ISO 8601 with seconds, UTC."""
+    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+
+
+def new_run(
+    *,
+    matrices: tuple[dict[str, str], ...] = (),
+    baseline: str | None = None,
+    notes: tuple[str, ...] = (),
+    issues: dict[str, str] | None = None,
+) -> RunInfo:
+    """A run that starts now on this host.
+
+    Args:
+        matrices: {"name", "file", "digest"} of each.
+        baseline: id or folder name of the run it is compared with.
+        notes: for the report.
+        issues: id of a known issue -> its link.
+    """
+    started = now()
+    stamp = started[:19].translate(str.maketrans("", "", "-:"))
+    return RunInfo(
+        id=f"{stamp}-{secrets.token_hex(3)}",
+        started=started,
+        host={
+            "system": platform.system(),
+            "release": platform.release(),
+            "machine": platform.machine(),
+            "cpus": len(os.sched_getaffinity(0)),
+            "python": platform.python_version(),
+        },
+        matrices=matrices,
+        baseline=baseline,
+        notes=notes,
+        issues=issues or {},
+    )

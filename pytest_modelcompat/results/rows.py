@@ -1,0 +1,162 @@
+"""Case records as rows of the store, and back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcompat.results.model import (
+    CaseRecord,
+    Expectation,
+    Judgement,
+    Measurement,
+    Outcome,
+    Stage,
+    Status,
+)
+from pytest_modelcompat.results.schema import SHIFT
+
+if TYPE_CHECKING:
+    from pytest_modelcompat.results.schema import Texts
+
+__all__ = [
+    "EXPECTATION",
+    "JUDGEMENT",
+    "MEASUREMENT",
+    "SELECT",
+    "expectation_row",
+    "judgement_row",
+    "measurement_row",
+    "record",
+]
+
+MEASUREMENT = f"measurement VALUES ({', '.join('?' * 18)})"
+JUDGEMENT = f"judgement VALUES ({', '.join('?' * 8)})"
+EXPECTATION = "expectation VALUES (?, ?, ?)"
+SELECT = """
+SELECT m.key, m.check_name, m.unit, m.name, m.requested, m.reference, m.repro, m.stage, m.ended,
+    m.reason, m.ran_on, m.opset, m.peak_rss, m.load_seconds, m.run_seconds, m.outputs, m.expected,
+    m.error, j.status, j.stage, j.rule, j.signature, j.attribution, j.attribution_detail,
+    j.mismatch, e.outcome, e.known
+FROM measurement m
+    CROSS JOIN judgement j ON j.key = m.key
+    CROSS JOIN expectation e ON e.key = m.key
+"""
+_STAGES = {each.value: each for each in Stage}
+_STATUSES = {each.value: each for each in Status}
+_OUTCOMES = {each.value: each for each in Outcome}
+
+
+def _dump(value: Any) -> str:
+    # Sorted, so that equal mappings become one text; ASCII, so that any string can be stored.
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar that came along as the number it is; anything else as its text."""
+    item = getattr(value, "item", None)
+    return item() if callable(item) else str(value)
+
+
+def measurement_row(texts: Texts, cell: int, case: CaseRecord) -> tuple[Any, ...]:
+    """What was measured, and of which case."""
+    seen = case.measurement
+    run: float | str | None = None
+    if len(seen.run_seconds) == 1:
+        run = float(seen.run_seconds[0])
+    elif seen.run_seconds:
+        run = _dump([float(each) for each in seen.run_seconds])
+    return (
+        (cell << SHIFT) + case.n,
+        texts.key(case.check),
+        texts.key(case.unit),
+        texts.key(case.case),
+        texts.optional(case.requested),
+        None if case.reference is None else texts.key(_dump(case.reference)),
+        texts.optional(case.repro),
+        texts.key(seen.stage.value),
+        texts.key(seen.ended),
+        texts.optional(seen.reason),
+        None if seen.ran_on is None else texts.key(_dump(seen.ran_on)),
+        seen.opset or None,
+        seen.peak_rss or None,
+        seen.load_seconds or None,
+        run,
+        " ".join(seen.outputs) or None,
+        texts.optional(seen.expected),
+        None if seen.error is None else _dump(seen.error),
+    )
+
+
+def judgement_row(texts: Texts, key: int, judged: Judgement) -> tuple[Any, ...]:
+    """What it means."""
+    detail = judged.attribution_detail
+    return (
+        key,
+        texts.key(judged.status.value),
+        texts.key(judged.stage.value),
+        texts.optional(judged.rule),
+        texts.optional(judged.signature),
+        texts.optional(judged.attribution),
+        texts.key(_dump(detail)) if detail else None,
+        None if judged.mismatch is None else _dump(judged.mismatch),
+    )
+
+
+def expectation_row(texts: Texts, key: int, expected: Expectation) -> tuple[Any, ...]:
+    """What was expected."""
+    return key, texts.key(expected.outcome.value), texts.optional(expected.known)
+
+
+def record(texts: Texts, cell: str, row: tuple[Any, ...]) -> CaseRecord:
+    """A row of SELECT as the record that it was."""
+    value = texts.value
+    (
+        key, check, unit, name, requested, reference, repro, stage, ended, reason, ran_on, opset,
+        peak_rss, load_seconds, run_seconds, outputs, expected, error, status, judged_stage, rule,
+        signature, attribution, attribution_detail, mismatch, outcome, known,
+    ) = row  # fmt: skip
+    if run_seconds is None:
+        runs: tuple[float, ...] = ()
+    elif isinstance(run_seconds, float):
+        runs = (run_seconds,)
+    else:
+        runs = tuple(json.loads(run_seconds))
+    return CaseRecord(
+        cell=cell,
+        n=key & (1 << SHIFT) - 1,
+        check=value(check),
+        unit=value(unit),
+        case=value(name),
+        requested="" if requested is None else value(requested),
+        measurement=Measurement(
+            stage=_STAGES[value(stage)],
+            ended=value(ended),
+            error=None if error is None else json.loads(error),
+            outputs=tuple(outputs.split(" ")) if outputs else (),
+            expected=None if expected is None else value(expected),
+            ran_on=None if ran_on is None else json.loads(value(ran_on)),
+            load_seconds=load_seconds or 0.0,
+            run_seconds=runs,
+            peak_rss=peak_rss or 0,
+            opset=opset or 0,
+            reason="" if reason is None else value(reason),
+        ),
+        judgement=Judgement(
+            status=_STATUSES[value(status)],
+            stage=_STAGES[value(judged_stage)],
+            rule=None if rule is None else value(rule),
+            signature=None if signature is None else value(signature),
+            mismatch=None if mismatch is None else json.loads(mismatch),
+            attribution=None if attribution is None else value(attribution),
+            attribution_detail={}
+            if attribution_detail is None
+            else json.loads(value(attribution_detail)),
+        ),
+        expectation=Expectation(
+            outcome=_OUTCOMES[value(outcome)],
+            known=None if known is None else value(known),
+        ),
+        reference=None if reference is None else json.loads(value(reference)),
+        repro="" if repro is None else value(repro),
+    )
