@@ -7,11 +7,13 @@ cases costs the memory of its distinct ones.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.environments.protocol import EnvironmentSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_modelcompat.matrix.model import Cell, CheckEntry, Matrix, Tolerances
@@ -67,6 +69,14 @@ class Workload:
     repeats: int = 1
     tolerances: Tolerances | None = None
 
+    @cached_property
+    def units(self) -> dict[str, tuple[int, ...]]:
+        """Unit -> positions of its cases in this workload, in running order."""
+        grouped: dict[str, list[int]] = {}
+        for n, case in enumerate(self.cases):
+            grouped.setdefault(case.unit, []).append(n)
+        return {unit: tuple(ns) for unit, ns in grouped.items()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedCell:
@@ -75,6 +85,43 @@ class PlannedCell:
     cell: Cell
     environment: EnvironmentSpec
     workloads: tuple[Workload, ...]
+
+    @cached_property
+    def size(self) -> int:
+        """How many cases are planned."""
+        return sum(len(workload.cases) for workload in self.workloads)
+
+    def units(self) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+        """(check, unit, positions of its cases in the cell), in running order.
+
+        Positions of the first workload are shared between cells: a plan's memory is that of its
+        distinct workloads.
+        """
+        offset = 0
+        for workload in self.workloads:
+            for unit, ns in workload.units.items():
+                yield workload.check, unit, tuple(n + offset for n in ns) if offset else ns
+            offset += len(workload.cases)
+
+    def case(self, n: int) -> tuple[Workload, PlannedCase]:
+        """The n-th case of the cell, and the workload that it belongs to.
+
+        Raises:
+            IndexError: the cell has no such case.
+        """
+        for workload in self.workloads:
+            if n < len(workload.cases):
+                return workload, workload.cases[n]
+            n -= len(workload.cases)
+        raise IndexError(n)
+
+    def cases(self) -> Iterator[tuple[int, Workload, PlannedCase]]:
+        """Every case of the cell with its position."""
+        n = 0
+        for workload in self.workloads:
+            for case in workload.cases:
+                yield n, workload, case
+                n += 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,111 @@
+"""Sentences about the command line and about a run as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_modelcompat.errors import Problem, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def needs_matrix(option: str) -> Problem:
+    """An option of ours without `--compat-matrix`."""
+    return Problem(
+        message=f"{option} does nothing without --compat-matrix.",
+        hint="Add --compat-matrix, with a file or folder unless the ini names one.",
+    )
+
+
+def not_linux(system: str) -> Problem:
+    """A host that is not Linux."""
+    return Problem(message=f"Compatibility matrices run on Linux hosts; this one is {system}.")
+
+
+def no_matrix(path: str) -> Problem:
+    """A matrix path that does not exist."""
+    return Problem(
+        message=f"There is no matrix at {path!r}.",
+        hint="Name a YAML file or a folder of them, or run `modelcompat init` to write one.",
+    )
+
+
+def empty_folder(path: str) -> Problem:
+    """A folder without any matrix."""
+    return Problem(
+        message=f"The folder {path!r} holds no matrix file (*.yaml, *.yml).",
+        hint="Run `modelcompat init` to write one.",
+    )
+
+
+def bad_jobs(text: str) -> Problem:
+    """A number of jobs that is not one."""
+    return Problem(
+        message=f"--compat-jobs takes a whole number from 1 to 1024, not {text[:60]!r}.",
+    )
+
+
+def bad_shard(text: str) -> Problem:
+    """A shard that is not I/N."""
+    return Problem(
+        message=f"--compat-shard takes I/N with 1 <= I <= N, not {text[:60]!r}.",
+        hint="The first of four parts is 1/4.",
+    )
+
+
+def bad_status(text: str, known: Iterable[str]) -> Problem:
+    """A status that --compat-fail-on does not know."""
+    return Problem(
+        message=f"--compat-fail-on does not know the status {text[:60]!r}.",
+        hint=suggest(text, known),
+    )
+
+
+def bad_report_folder(path: str, why: str) -> Problem:
+    """A report folder that cannot be one."""
+    return Problem(
+        message=f"The report folder {path!r} cannot be used: {why}.",
+        hint="Name another folder with --compat-report.",
+    )
+
+
+def no_baseline(path: str) -> Problem:
+    """A baseline that is not a stored run."""
+    return Problem(
+        message=f"The baseline {path!r} is not the folder of a stored run: it has no run.json.",
+        hint="Name the report folder of an earlier run.",
+    )
+
+
+def xdist() -> Problem:
+    """`-n` together with a matrix."""
+    return Problem(
+        message="--compat-matrix runs its cells side by side itself and cannot share them out "
+        "with pytest-xdist's -n.",
+        hint="Leave out -n and use --compat-jobs.",
+    )
+
+
+def nothing_selected(select: str) -> Problem:
+    """A selection that leaves no cell."""
+    return Problem(
+        message=f"--compat-select {select[:200]!r} leaves no cell of the matrix.",
+        hint="`pytest --compat-matrix --compat-plan` shows the cells and their axes.",
+    )
+
+
+def no_cells() -> Problem:
+    """Matrices whose rules leave no cell."""
+    return Problem(
+        message="The rules of the matrix leave no cell to run.",
+        hint="`pytest --compat-matrix --compat-plan` shows which rule removed what.",
+    )
+
+
+def corpus_missing(corpus: str, reason: str) -> str:
+    """A corpus that could not be collected; the run cannot be planned without it."""
+    return (
+        f"The node tests of {corpus} could not be had, so nothing was planned and nothing ran: "
+        f"{reason}"
+    )

@@ -1,0 +1,233 @@
+"""The run, as a tuple of steps that one can read; each takes what the last one gave.
+
+load      files            -> matrices            mistakes of the user end here
+corpora   matrices         -> + node tests        collected once per onnx release, cached
+plan      + node tests     -> plan                every cell, unit and case
+start     plan + selection -> running             plan on disk, store open, cells in background
+finish    running          -> ended               outputs, report, the lines for the terminal
+"""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_modelcompat import matrix as language
+from pytest_modelcompat.checks import registry as checks
+from pytest_modelcompat.environments.cache import cache_folder
+from pytest_modelcompat.environments.protocol import environment_of
+from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line
+from pytest_modelcompat.results import write
+from pytest_modelcompat.runner import corpora as corpus_files
+from pytest_modelcompat.runner.plan import Plan, PlannedCell
+from pytest_modelcompat.runner.run import Ended, Running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pytest_modelcompat.matrix.model import Cell, CheckEntry, Matrix
+    from pytest_modelcompat.runner.corpora import Corpus
+    from pytest_modelcompat.runner.plan import Workload
+    from pytest_modelcompat.runner.run import Selection
+
+__all__ = [
+    "STEPS",
+    "Collected",
+    "CorpusMissing",
+    "Loaded",
+    "Planned",
+    "Settings",
+    "copy_junit",
+    "corpora",
+    "finish",
+    "load",
+    "plan",
+    "plan_text",
+    "start",
+]
+
+COLLECTORS = 2  # corpora made side by side
+
+
+def _silent(_: str) -> None:
+    """Nobody watches."""
+
+
+class CorpusMissing(ModelcompatError):
+    """The node tests of a release could not be had; there is no plan without them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the command line and the ini file ask for."""
+
+    files: tuple[Path, ...]
+    report: Path
+    root: Path
+    select: str | None = None
+    jobs: int = 1
+    shard: tuple[int, int] = (1, 1)
+    fresh: bool = False
+    fail_on: frozenset[str] = frozenset()
+    baseline: Path | None = None
+    cache: Path = field(default_factory=cache_folder)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Matrices, and where to tell how far things are."""
+
+    settings: Settings
+    matrices: tuple[Matrix, ...]
+    tell: Callable[[str], None] = _silent
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The same with the corpora that its checks name."""
+
+    loaded: Loaded
+    corpora: Mapping[str, Corpus]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Everything that will be run."""
+
+    settings: Settings
+    plan: Plan
+
+
+def load(settings: Settings) -> tuple[Matrix, ...]:
+    """Read and expand the matrices, and keep the shard's cells.
+
+    Raises:
+        UsageProblem: all mistakes of all files; or no cell is left.
+    """
+    matrices = tuple(language.load_matrices(settings.files, select=settings.select))
+    if not any(matrix.cells for matrix in matrices):
+        problem = command_line.no_cells()
+        if settings.select:
+            problem = command_line.nothing_selected(settings.select)
+        raise UsageProblem(problem)
+    index, count = settings.shard
+    position = 0
+    kept = []
+    for matrix in matrices:
+        cells = []
+        for cell in matrix.cells:
+            if position % count == index - 1:
+                cells.append(cell)
+            position += 1
+        kept.append(replace(matrix, cells=tuple(cells)))
+    return tuple(kept)
+
+
+def corpora(loaded: Loaded) -> Collected:
+    """Collect the node tests that the checks name, each release once.
+
+    Raises:
+        CorpusMissing: one could not be had, with the reason.
+    """
+    names = sorted({name for entry in _entries(loaded.matrices) for name in entry.corpus})
+    if names:
+        loaded.tell(f"collecting node tests of {', '.join(names)}")
+    with ThreadPoolExecutor(COLLECTORS) as pool:
+        found = list(
+            pool.map(lambda name: corpus_files.collect(name, cache=loaded.settings.cache), names)
+        )
+    for corpus in found:
+        if corpus.path is None:
+            raise CorpusMissing(command_line.corpus_missing(corpus.name, corpus.reason))
+    return Collected(loaded, {corpus.name: corpus for corpus in found})
+
+
+def plan(collected: Collected) -> Planned:
+    """Say which cases every cell will run.
+
+    Raises:
+        UsageProblem: a data set that cannot be read, and the like.
+    """
+    settings = collected.loaded.settings
+    workloads = _workloads(collected)
+    cells = []
+    for matrix in collected.loaded.matrices:
+        for cell in matrix.cells:
+            cells.append(
+                PlannedCell(
+                    cell=cell,
+                    environment=environment_of(cell),
+                    workloads=tuple(workloads[entry] for entry in cell.checks),
+                )
+            )
+    environments = {planned.environment.id: planned.environment for planned in cells}
+    made = Plan(
+        digest="",
+        matrices=collected.loaded.matrices,
+        environments=tuple(environments.values()),
+        cells=tuple(cells),
+    )
+    return Planned(settings, replace(made, digest=write.plan_digest(made)))
+
+
+def plan_text(made: Plan) -> Iterator[str]:
+    """The plan as JSON, in pieces."""
+    return write.plan_text(made)
+
+
+def start(planned: Planned, selection: Selection) -> Running:
+    """Put the plan on disk, open the store, and start the cells in the background.
+
+    Raises:
+        UsageProblem: the report folder cannot be used.
+    """
+    running = Running(planned.plan, planned.settings, selection)
+    running.start()
+    return running
+
+
+def finish(running: Running, *, interrupted: bool, tell: Callable[[str], None] = _silent) -> Ended:
+    """End what still runs, write every output and the report."""
+    return running.finish(interrupted=interrupted, tell=tell)
+
+
+STEPS = (load, corpora, plan, start, finish)
+
+
+def copy_junit(settings: Settings, written: str | None) -> None:
+    """Put a copy of pytest's JUnit file into the report folder where it was sent elsewhere."""
+    target = settings.report / "junit.xml"
+    if written and Path(written).is_file() and Path(written).absolute() != target:
+        shutil.copyfile(written, target)
+
+
+def _entries(matrices: Sequence[Matrix]) -> dict[CheckEntry, Cell]:
+    """Distinct check entries, each with the first cell that has it."""
+    found: dict[CheckEntry, Cell] = {}
+    for matrix in matrices:
+        for cell in matrix.cells:
+            for entry in cell.checks:
+                found.setdefault(entry, cell)
+    return found
+
+
+def _workloads(collected: Collected) -> dict[CheckEntry, Workload]:
+    """One workload for each distinct entry: cells share it."""
+    made = {}
+    problems = []
+    for entry in _entries(collected.loaded.matrices):
+        bundles = [(name, collected.corpora[name].path) for name in entry.corpus]
+        try:
+            made[entry] = checks.workload(
+                entry,
+                corpora=[(name, path) for name, path in bundles if path is not None],
+                folder=collected.loaded.settings.cache / "data",
+            )
+        except UsageProblem as problem:
+            problems.extend(problem.problems)
+    if problems:
+        raise UsageProblem(problems)
+    return made

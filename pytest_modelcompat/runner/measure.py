@@ -1,0 +1,378 @@
+"""One cell from its environment to its record: orders out, events in, judged, stored, counted.
+
+The worker sends what it saw while it goes on; here each event becomes a measurement, is judged at
+once, and is stored in batches. Only what is in the store is counted. A failing case is asked for
+again with other settings (`variants`) before its worker is let go, so that the result can say what
+made the difference.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcompat.results import attribution
+from pytest_modelcompat.results.judge import EQUAL, judge
+from pytest_modelcompat.results.model import (
+    CaseRecord,
+    CellStatus,
+    Expectation,
+    Judgement,
+    Measurement,
+    Outcome,
+    Stage,
+    Status,
+)
+from pytest_modelcompat.results.placement import base_provider
+from pytest_modelcompat.runner import cell as worker
+from pytest_modelcompat.worker.bundle import Bundle
+from pytest_modelcompat.worker.values import Value, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
+
+    from pytest_modelcompat.environments.protocol import Prepared
+    from pytest_modelcompat.results.store import Store
+    from pytest_modelcompat.runner.board import Board
+    from pytest_modelcompat.runner.plan import PlannedCase, PlannedCell, Workload
+
+__all__ = ["CellEnd", "Measurer"]
+
+BATCH = 200  # records in one transaction
+PATIENCE = 0.5  # seconds that a finished record may wait for its transaction
+
+Outputs = list[tuple[str, Value]]
+
+
+@dataclass(kw_only=True)
+class CellEnd:
+    """How a cell's worker ended, before it becomes the cell's record."""
+
+    status: CellStatus
+    stage: Stage | None = None
+    reason: str = ""
+    attestation: dict[str, Any] = field(default_factory=dict)
+    ran_on: dict[str, int] = field(default_factory=dict)
+    evidence: bool = False
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(kw_only=True)
+class _Open:
+    """A case whose variants are still out."""
+
+    record: CaseRecord
+    asked: tuple[str, ...]
+    variants: dict[str, Judgement] = field(default_factory=dict)
+
+
+class Measurer:
+    """Measures one cell.
+
+    Args:
+        planned: the cell and its work.
+        prepared: its environment.
+        wanted: positions of the cases to run; those already stored are not among them.
+        store: where records go.
+        board: where they are counted.
+        expect: turns a judged case into its expectation.
+        folder: private to this cell, empty.
+        bundles: opens a bundle file, shared between cells.
+        repro: the command that shows a unit.
+    """
+
+    def __init__(
+        self,
+        planned: PlannedCell,
+        prepared: Prepared,
+        *,
+        wanted: Collection[int],
+        store: Store,
+        board: Board,
+        expect: Callable[[PlannedCell, str, str, str, Judgement, Measurement], Expectation],
+        folder: Path,
+        bundles: Callable[[Path], Bundle],
+        repro: Callable[[PlannedCell, str, str], str],
+    ) -> None:
+        self.planned = planned
+        self.prepared = prepared
+        self.left = set(wanted)
+        self._store = store
+        self._board = board
+        self._expect = expect
+        self._folder = folder
+        self._bundles = bundles
+        self._repro = repro
+        self._open: dict[int, _Open] = {}
+        self._batch: list[CaseRecord] = []
+        self._flushed = time.monotonic()
+        self._process: worker.CellProcess | None = None
+        self._stopped = ""
+        self._lock = threading.Lock()
+        self._end = CellEnd(status=CellStatus.INFRASTRUCTURE_FAILED, stage=Stage.START)
+
+    def stop(self, reason: str) -> None:
+        """End the worker now; what it did not get to is not run, for this reason."""
+        with self._lock:
+            self._stopped = self._stopped or reason
+            if self._process is not None:
+                self._process.kill()
+
+    def measure(self) -> CellEnd:
+        """Run the wanted cases and say how the cell ended; every event is in the store by then."""
+        started = time.monotonic()
+        timer = threading.Timer(
+            self.planned.cell.limits.cell, self.stop, [_limit_reason(self.planned)]
+        )
+        timer.daemon = True
+        process = self._start()
+        with process:
+            timer.start()
+            try:
+                self._converse(process)
+            finally:
+                timer.cancel()
+                self._close_open()
+                self._flush()
+        self._end.seconds = time.monotonic() - started
+        self._end.notes += _stream_notes(process)
+        if self._stopped:
+            self._end.status, self._end.reason = CellStatus.INTERRUPTED, self._stopped
+        return self._end
+
+    # -- the conversation -----------------------------------------------------------------------
+
+    def _start(self) -> worker.CellProcess:
+        process = worker.start(self.planned, self.prepared, folder=self._folder)
+        with self._lock:
+            self._process = process
+            if self._stopped:
+                process.kill()
+        return process
+
+    def _converse(self, process: worker.CellProcess) -> None:
+        process.submit([self._order(n) for n in sorted(self.left)])
+        if not self.left:
+            process.finish()
+        for event in process.events():
+            self._take(event, process)
+            if len(self._batch) >= BATCH or (
+                self._batch and time.monotonic() - self._flushed > PATIENCE
+            ):
+                self._flush()
+
+    def _order(self, n: int) -> worker.CaseOrder:
+        workload, case, base = self._find(n)
+        return worker.CaseOrder(
+            n=n, bundle=base + case.bundle, index=case.index, repeats=workload.repeats
+        )
+
+    def _find(self, n: int) -> tuple[Workload, PlannedCase, int]:
+        """The case, its workload, and the number of that workload's first bundle."""
+        base = 0
+        for workload in self.planned.workloads:
+            if n < len(workload.cases):
+                return workload, workload.cases[n], base
+            n -= len(workload.cases)
+            base += len(workload.bundles)
+        raise IndexError(n)
+
+    def _take(self, event: worker.Event, process: worker.CellProcess) -> None:
+        end = self._end
+        match event:
+            case worker.Attest(facts=facts):
+                end.attestation, end.stage = facts, Stage.IMPORT
+            case worker.Unavailable(reason=reason):
+                end.status, end.stage, end.reason = CellStatus.UNAVAILABLE, Stage.LOAD, reason
+                process.finish()
+            case worker.ImportFailed():
+                end.status, end.stage = CellStatus.ENVIRONMENT_FAILED, Stage.IMPORT
+                end.reason = event.text()
+            case worker.Result() | worker.Ended():
+                self._case(event, process)
+            case worker.Leftover() | worker.ExitCrash() | worker.Note():
+                end.notes.append(event.text())
+            case worker.Done():
+                if end.status is CellStatus.INFRASTRUCTURE_FAILED:
+                    end.status, end.stage = CellStatus.COMPLETED, None
+            case worker.Lost():
+                end.reason = end.reason or event.text()
+            case _:
+                pass
+
+    # -- one case -------------------------------------------------------------------------------
+
+    def _case(self, event: worker.Result | worker.Ended, process: worker.CellProcess) -> None:
+        workload, case, _ = self._find(event.n)
+        measurement, judgement = self._judge(event, workload, case)
+        if event.variant is not None:
+            waiting = self._open[event.n]
+            waiting.variants[event.variant] = judgement
+            if len(waiting.variants) == len(waiting.asked):
+                self._settle(waiting)
+        else:
+            self.left.discard(event.n)
+            for provider, nodes in (measurement.ran_on or {}).items():
+                self._end.ran_on[provider] = self._end.ran_on.get(provider, 0) + nodes
+            record = self._record(event.n, workload, case, measurement, judgement)
+            asked = attribution.variants_for(judgement, self.planned.cell)
+            if asked:
+                self._open[event.n] = _Open(record=record, asked=asked)
+                process.submit(
+                    [replace(self._order(event.n), variant=variant, repeats=1) for variant in asked]
+                )
+            else:
+                self._add(record)
+        if not self.left and not self._open:
+            process.finish()
+
+    def _judge(
+        self, event: worker.Result | worker.Ended, workload: Workload, case: PlannedCase
+    ) -> tuple[Measurement, Judgement]:
+        bundle = self._bundles(workload.bundles[case.bundle])
+        expected = bundle.outputs(case.index)
+        about = bundle.case(case.index)
+        outputs: list[Outputs] = event.outputs if isinstance(event, worker.Result) else []
+        equal = [expected is not None and same(each, expected) for each in outputs]
+        measurement = self._measurement(event, outputs, expected, equal)
+        suite = (about["rtol"], about["atol"]) if about.get("rtol") is not None else None
+        judgement = judge(
+            measurement,
+            outputs=outputs,
+            expected=expected,
+            identical=bool(equal) and all(equal),
+            tolerances=workload.tolerances,
+            suite=suite,
+            requested=self._provider(event.variant),
+            runtime=self.planned.cell.framework.runtime,
+            limits=self._end.attestation.get("limits"),
+            quantized=about.get("quantized"),
+        )
+        return measurement, judgement
+
+    def _provider(self, variant: str | None) -> str:
+        cell = self.planned.cell
+        return (
+            base_provider(cell.framework.runtime) if variant == attribution.CPU else cell.provider
+        )
+
+    def _measurement(
+        self,
+        event: worker.Result | worker.Ended,
+        outputs: list[Outputs],
+        expected: Sequence[tuple[str | int, Value]] | None,
+        equal: list[bool],
+    ) -> Measurement:
+        """The event as a measurement; outputs are kept, except those that the bundle holds."""
+        if event.variant is not None:
+            return event.measurement(outputs=tuple("?" for _ in outputs), expected=None)
+        keep = self._store.put_blob
+        digests = [
+            EQUAL if same_ else keep(encode(each))
+            for each, same_ in zip(outputs, equal, strict=True)
+        ]
+        stored = None
+        if expected is not None and not all(equal):
+            stored = keep(encode([(str(name), value) for name, value in expected]))
+        return event.measurement(outputs=tuple(digests), expected=stored)
+
+    def _record(
+        self,
+        n: int,
+        workload: Workload,
+        case: PlannedCase,
+        measurement: Measurement,
+        judgement: Judgement,
+    ) -> CaseRecord:
+        cell = self.planned.cell
+        return CaseRecord(
+            cell=cell.id,
+            n=n,
+            check=workload.check,
+            unit=case.unit,
+            case=case.name,
+            requested=cell.provider,
+            measurement=measurement,
+            judgement=judgement,
+            expectation=self._expect(
+                self.planned, workload.check, case.unit, case.name, judgement, measurement
+            ),
+            reference=case.reference,
+            repro=self._repro(self.planned, workload.check, case.unit),
+        )
+
+    def _settle(self, waiting: _Open) -> None:
+        judgement = attribution.attribute(waiting.record.judgement, waiting.variants)
+        del self._open[waiting.record.n]
+        self._add(replace(waiting.record, judgement=judgement))
+
+    def _close_open(self) -> None:
+        """The worker is gone: keep what was measured, without the variants that did not come."""
+        for waiting in list(self._open.values()):
+            self._settle(waiting)
+
+    def _add(self, record: CaseRecord) -> None:
+        self._batch.append(record)
+
+    def _flush(self) -> None:
+        self._flushed = time.monotonic()
+        if self._batch:
+            self._store.add_cases(self._batch)
+            self._board.count(self._batch)
+            self._batch = []
+
+
+def not_run(
+    planned: PlannedCell,
+    n: int,
+    workload: Workload,
+    case: PlannedCase,
+    *,
+    status: Status,
+    reason: str,
+) -> CaseRecord:
+    """The record of a case that was not measured, with its reason."""
+    return CaseRecord(
+        cell=planned.cell.id,
+        n=n,
+        check=workload.check,
+        unit=case.unit,
+        case=case.name,
+        requested=planned.cell.provider,
+        measurement=Measurement(
+            stage=Stage.START, ended="not_run", reason=reason, opset=case.opset
+        ),
+        judgement=Judgement(status=status, stage=Stage.START),
+        expectation=Expectation(outcome=Outcome.INFO),
+        reference=case.reference,
+    )
+
+
+def same(outputs: Outputs, expected: Sequence[tuple[str | int, Value]]) -> bool:
+    """Whether every expected output is there, with the same type, shape and bytes."""
+    if len(outputs) != len(expected):
+        return False
+    by_name = dict(outputs)
+    for name, value in expected:
+        found = outputs[name][1] if isinstance(name, int) else by_name.get(name)
+        if found is None or found != value:
+            return False
+    return True
+
+
+def _limit_reason(planned: PlannedCell) -> str:
+    return f"the cell's limit of {planned.cell.limits.cell:g} s was reached"
+
+
+def _stream_notes(process: worker.CellProcess) -> list[str]:
+    stats = process.stats
+    if not (stats.torn or stats.garbage):
+        return []
+    return [
+        f"{stats.torn} torn frames and {stats.garbage} stray bytes in the worker's stream were "
+        "found and left out"
+    ]

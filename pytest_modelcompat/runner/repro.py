@@ -1,0 +1,33 @@
+"""The one command that shows a result again."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_modelcompat.matrix.model import Cell
+
+__all__ = ["cell_command", "shown_path", "unit_command"]
+
+
+def shown_path(path: Path, root: Path) -> str:
+    """A path as a user types it: relative to where pytest's root is, where it lies below."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def cell_command(cell: Cell, *, root: Path) -> str:
+    """Runs one cell again, and measures everything anew."""
+    return _command(cell, cell.id, root)
+
+
+def unit_command(cell: Cell, check: str, unit: str, *, root: Path) -> str:
+    """Runs one unit of one cell again, and measures it anew."""
+    return _command(cell, f"{cell.id}::{check}::{unit.replace('::', '.')}", root)
+
+
+def _command(cell: Cell, node: str, root: Path) -> str:
+    file = shown_path(cell.matrix_file, root)
+    return shlex.join(["pytest", f"--compat-matrix={file}", "--compat-fresh", f"{file}::{node}"])

@@ -1,0 +1,195 @@
+"""Results of cells that would be measured again under exactly the same conditions.
+
+A cell's key covers everything that decides a measurement or a verdict: lock, interpreter, host,
+kernel and processor, provider, options, environment variables, limits, cases, and this package's
+own code. What is reused says so in its cell's notes, and `--compat-fresh` reuses nothing. Results
+that depend on the moment (deadlines, memory, infrastructure) are never kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import hashlib
+import json
+import os
+import platform
+from contextlib import suppress
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcompat.environments.cache import atomic_write
+from pytest_modelcompat.results.blobs import Blobs
+from pytest_modelcompat.results.judge import EQUAL
+from pytest_modelcompat.results.model import (
+    CaseRecord,
+    CellStatus,
+    Expectation,
+    Judgement,
+    Measurement,
+    Outcome,
+    Stage,
+    Status,
+)
+from pytest_modelcompat.runner.measure import CellEnd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_modelcompat.environments.protocol import Prepared
+    from pytest_modelcompat.runner.plan import PlannedCell
+
+__all__ = ["Reuse"]
+
+_OF_THE_MOMENT = frozenset({Status.TIMED_OUT, Status.OUT_OF_MEMORY, Status.NOT_RUN})
+_KEPT = frozenset({CellStatus.COMPLETED, CellStatus.MISCONFIGURED})
+_FORMAT = 1
+
+
+class Reuse:
+    """Results kept in the cache folder, by key.
+
+    Args:
+        cache: the cache folder.
+        run: id of the run that is going on, told by those who reuse its results later.
+        started: when it started, ISO 8601.
+    """
+
+    def __init__(self, cache: Path, *, run: str, started: str) -> None:
+        self._folder = cache / "results"
+        self._blobs = Blobs(self._folder)
+        self._run = run
+        self._started = started
+
+    def key(self, planned: PlannedCell, prepared: Prepared) -> str:
+        """What decides this cell's results, as a digest."""
+        cell = planned.cell
+        parts: list[Any] = [
+            _FORMAT, _code(), _host(), cell.id, prepared.lock.digest, prepared.python_version,
+            prepared.image_digest, asdict(cell.framework), cell.provider, cell.env, cell.options,
+            asdict(cell.limits), [work.digest for work in planned.workloads],
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def load(self, key: str, blobs: Blobs) -> tuple[CellEnd, list[CaseRecord]] | None:
+        """A kept cell, its outputs put into the run's own folder; None where there is none.
+
+        A damaged entry is none: the cell is measured.
+        """
+        path = self._path(key)
+        try:
+            with gzip.open(path, "rt", encoding="utf-8") as file:
+                head = json.loads(next(file))
+                records = [_record(json.loads(line)) for line in file]
+            if len(records) != head["cases"]:
+                return None
+            for digest in _digests(records):
+                _adopt(self._blobs.path(digest), blobs.path(digest))
+        except (OSError, EOFError, ValueError, KeyError, TypeError, StopIteration):
+            return None
+        end = CellEnd(
+            status=CellStatus(head["status"]),
+            stage=Stage(head["stage"]) if head["stage"] else None,
+            reason=head["reason"],
+            attestation=head["attestation"],
+            ran_on=head["ran_on"],
+            notes=[*head["notes"], f"reused: measured by run {head['run']}, {head['started']}"],
+        )
+        return end, records
+
+    def save(self, key: str, end: CellEnd, records: Iterable[CaseRecord], blobs: Blobs) -> None:
+        """Keep a cell that ended well enough to be believed next time."""
+        if end.status not in _KEPT:
+            return
+        kept = list(records)
+        if any(record.judgement.status in _OF_THE_MOMENT for record in kept):
+            return
+        head = {
+            "status": end.status.value,
+            "stage": end.stage.value if end.stage else None,
+            "reason": end.reason,
+            "attestation": end.attestation,
+            "ran_on": end.ran_on,
+            "notes": end.notes,
+            "run": self._run,
+            "started": self._started,
+            "cases": len(kept),
+        }
+        for digest in _digests(kept):
+            _adopt(blobs.path(digest), self._blobs.path(digest))
+        lines = [json.dumps(head), *(json.dumps(asdict(record)) for record in kept)]
+        data = gzip.compress("\n".join(lines).encode(), compresslevel=1, mtime=0)
+        atomic_write(self._path(key), data)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / key[:2] / f"{key}.jsonl.gz"
+
+
+def _adopt(source: Path, target: Path) -> None:
+    """The same bytes in another folder, without copying them where the disk is the same."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):  # another thread was faster
+        try:
+            os.link(source, target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            atomic_write(target, source.read_bytes())
+
+
+def _digests(records: Iterable[CaseRecord]) -> Iterator[str]:
+    for record in records:
+        yield from (digest for digest in record.measurement.outputs if digest != EQUAL)
+        if record.measurement.expected:
+            yield record.measurement.expected
+
+
+def _record(raw: dict[str, Any]) -> CaseRecord:
+    measured, judged, expected = raw["measurement"], raw["judgement"], raw["expectation"]
+    return CaseRecord(
+        **{
+            **raw,
+            "measurement": Measurement(
+                **{
+                    **measured,
+                    "stage": Stage(measured["stage"]),
+                    "outputs": tuple(measured["outputs"]),
+                    "run_seconds": tuple(measured["run_seconds"]),
+                }
+            ),
+            "judgement": Judgement(
+                **{**judged, "status": Status(judged["status"]), "stage": Stage(judged["stage"])}
+            ),
+            "expectation": Expectation(
+                outcome=Outcome(expected["outcome"]), known=expected["known"]
+            ),
+        }
+    )
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Digest of this package's own code and data: new rules judge anew."""
+    digest = hashlib.sha256()
+    root = Path(__file__).resolve().parent.parent
+    for path in sorted(root.rglob("*")):
+        if path.suffix in {".py", ".yaml", ".json"} and path.is_file():
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _host() -> list[str]:
+    """Machine, kernel and processor: results are never reused on another."""
+    model = ""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        model = next((line for line in lines if line.startswith(("model name", "flags"))), "")
+    except OSError:
+        model = platform.processor()
+    return [platform.machine(), platform.release(), model, str(os.cpu_count())]

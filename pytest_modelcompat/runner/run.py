@@ -1,0 +1,429 @@
+"""A run while it runs: the store, the board, the threads, and the end of it all.
+
+pytest's side asks it for what an item needs; the threads of its schedule fill it. Whatever happens
+to a cell becomes a record here, in one place (`_close`), with every planned case accounted for.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcompat.results.expect import KnownIndex
+
+from pytest_modelcompat import report
+from pytest_modelcompat.environments import registry
+from pytest_modelcompat.environments.cache import sweep
+from pytest_modelcompat.environments.protocol import Failure, Prepared
+from pytest_modelcompat.report import terminal
+from pytest_modelcompat.results import write
+from pytest_modelcompat.results.info import new_run
+from pytest_modelcompat.results.model import (
+    CellRecord,
+    CellStatus,
+    Expectation,
+    Outcome,
+    Stage,
+    Status,
+)
+from pytest_modelcompat.results.store import Store
+from pytest_modelcompat.runner import repro
+from pytest_modelcompat.runner.attest import contradiction
+from pytest_modelcompat.runner.board import Board
+from pytest_modelcompat.runner.measure import CellEnd, Measurer, not_run
+from pytest_modelcompat.runner.reuse import Reuse
+from pytest_modelcompat.runner.schedule import Schedule
+from pytest_modelcompat.runner.workplace import Workplace
+from pytest_modelcompat.worker.bundle import Bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from pytest_modelcompat.environments.protocol import EnvironmentSpec
+    from pytest_modelcompat.pipeline import Settings
+    from pytest_modelcompat.results.model import CaseRecord, Judgement, Measurement
+    from pytest_modelcompat.runner.plan import Plan, PlannedCell
+
+    Selection = Mapping[str, Collection[int]]
+
+__all__ = ["Ended", "Running"]
+
+ATTEMPTS = 2  # of a cell whose infrastructure failed
+BATCH = 2000  # not-run records in one transaction
+PATIENCE = 10.0  # seconds for the threads to end after everything was told to stop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What is left to say when the run is over.
+
+    Attributes:
+        green: nothing of what the run itself judges went wrong (items speak for themselves).
+        lines: the summary for the terminal.
+    """
+
+    green: bool
+    lines: tuple[str, ...]
+
+
+class Running:
+    """One run.
+
+    Args:
+        plan: everything that is planned.
+        settings: of the command line.
+        selection: cell id -> positions of the cases that pytest kept; cells that are not in it
+            were deselected.
+    """
+
+    def __init__(self, plan: Plan, settings: Settings, selection: Selection) -> None:
+        self.plan = plan
+        self.settings = settings
+        self.selection = selection
+        self.board = Board([c for c in plan.cells if c.cell.id in selection], selection)
+        self.known = KnownIndex(plan.matrices, fail_on=settings.fail_on)
+        self._store: Store | None = None
+        self._workplace: Workplace | None = None
+        self._schedule: Schedule | None = None
+        self._measurers: set[Measurer] = set()
+        self._lock = threading.Lock()
+        self._stopped = ""
+        self._error: BaseException | None = None
+        self._seconds: dict[str, dict[str, float]] = {}
+        self._reuse = Reuse(settings.cache, run="", started="")
+        self._bundle = lru_cache(maxsize=None)(Bundle.open)
+
+    # -- beginning ------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Plan on disk, store open, threads running.
+
+        Raises:
+            UsageProblem: the report folder cannot be used.
+        """
+        settings = self.settings
+        self._store = Store.open(
+            settings.report, plan_digest=self.plan.digest, run=self._info(), fresh=settings.fresh
+        )
+        run = self._store.run
+        self._reuse = Reuse(settings.cache, run=run.id, started=run.started)
+        write.write_plan(settings.report, self.plan)
+        self._store.register_cells([planned.cell.id for planned in self.plan.cells])
+        sweep(settings.cache)
+        self._workplace = Workplace(settings.cache)
+        self._schedule = Schedule(
+            [c for c in self.plan.cells if c.cell.id in self.selection],
+            jobs=settings.jobs,
+            needs_environment=self._needs_environment,
+            prepare=self._prepare,
+            run=self._run,
+            finished=self._decided,
+            failed=self._failed,
+        )
+        self._schedule.start()
+
+    def _info(self) -> Any:
+        root = self.settings.root
+        return new_run(
+            matrices=tuple(
+                {"name": m.name, "file": repro.shown_path(m.file, root), "digest": m.digest}
+                for m in self.plan.matrices
+            ),
+            notes=self.plan.notes,
+            issues={
+                known.id: known.issue
+                for matrix in self.plan.matrices
+                for known in matrix.known_issues
+                if known.issue
+            },
+        )
+
+    @property
+    def store(self) -> Store:
+        """The open store."""
+        assert self._store is not None
+        return self._store
+
+    # -- the schedule's side --------------------------------------------------------------------
+
+    def _needs_environment(self, planned: PlannedCell) -> bool:
+        return planned.cell.skip is None
+
+    def _prepare(self, spec: EnvironmentSpec) -> Prepared | Failure:
+        self.board.preparing(1)
+        try:
+            made = registry.prepare(spec, cache=self.settings.cache)
+        finally:
+            self.board.preparing(-1)
+        self.store.set_environment(registry.record(made))
+        if made.lock is not None:
+            self.store.set_lock(made.lock.digest, made.lock.text)
+        return made
+
+    def _run(self, planned: PlannedCell, prepared: Prepared | Failure | None) -> None:
+        self.board.running(1)
+        try:
+            end, made = self._end_of(planned, prepared)
+            self._close(planned, end, made)
+        finally:
+            self.board.running(-1)
+
+    def _end_of(
+        self, planned: PlannedCell, prepared: Prepared | Failure | None
+    ) -> tuple[CellEnd, Prepared | Failure | None]:
+        cell = planned.cell
+        if cell.skip is not None:
+            reason = f"skipped by the matrix: {cell.skip}"
+            return CellEnd(status=CellStatus.UNAVAILABLE, reason=reason), None
+        if self._stopped:
+            return CellEnd(status=CellStatus.INTERRUPTED, reason=self._stopped), prepared
+        assert prepared is not None
+        if isinstance(prepared, Failure):
+            end = CellEnd(status=prepared.status, stage=prepared.stage, reason=prepared.reason)
+            return end, prepared
+        return self._measured(planned, prepared), prepared
+
+    def _measured(self, planned: PlannedCell, prepared: Prepared) -> CellEnd:
+        """Reuse what was measured under the same conditions, else measure and keep it."""
+        cell = planned.cell.id
+        done = self._recorded(planned)
+        whole = len(self.selection[cell]) == planned.size and not done
+        key = self._reuse.key(planned, prepared)
+        if whole and not self.settings.fresh:
+            found = self._reuse.load(key, self.store.blobs)
+            if found is not None:
+                end, records = found
+                self._keep([self._expected_anew(planned, record) for record in records])
+                return end
+        end = self._attempts(planned, prepared)
+        if whole and not self._stopped:
+            self._reuse.save(key, end, self.store.cases(cell=cell), self.store.blobs)
+        return end
+
+    def _expected_anew(self, planned: PlannedCell, record: CaseRecord) -> CaseRecord:
+        """Known issues may have changed since; measurement and judgement have not."""
+        expectation = self._expect(
+            planned, record.check, record.unit, record.case, record.judgement, record.measurement
+        )
+        return replace(record, expectation=expectation)
+
+    def _attempts(self, planned: PlannedCell, prepared: Prepared) -> CellEnd:
+        """Run the cell; infrastructure is tried again, results never are."""
+        end = CellEnd(status=CellStatus.COMPLETED)
+        for _ in range(ATTEMPTS):
+            done = self._recorded(planned)
+            wanted = [n for n in self.selection[planned.cell.id] if n not in done]
+            end = self._attempt(planned, prepared, wanted)
+            if end.status is not CellStatus.INFRASTRUCTURE_FAILED or self._stopped:
+                break
+        return end
+
+    def _recorded(self, planned: PlannedCell) -> Collection[int]:
+        """Positions that were measured already: by a killed run, or by a failed attempt."""
+        idle = Status.NOT_RUN.value
+        return {n for n, s in self.store.recorded(planned.cell.id).items() if s != idle}
+
+    def _attempt(self, planned: PlannedCell, prepared: Prepared, wanted: list[int]) -> CellEnd:
+        assert self._workplace is not None
+        with self._workplace.room(planned.cell.id) as folder:
+            measurer = Measurer(
+                planned,
+                prepared,
+                wanted=wanted,
+                store=self.store,
+                board=self.board,
+                expect=self._expect,
+                folder=folder,
+                bundles=self._bundle,
+                repro=self._repro,
+            )
+            with self._lock:
+                self._measurers.add(measurer)
+                stopped = self._stopped
+            if stopped:
+                measurer.stop(stopped)
+            try:
+                return measurer.measure()
+            finally:
+                with self._lock:
+                    self._measurers.discard(measurer)
+
+    def _expect(
+        self,
+        planned: PlannedCell,
+        check: str,
+        unit: str,
+        case: str,
+        judgement: Judgement,
+        measurement: Measurement,
+    ) -> Expectation:
+        message = str((measurement.error or {}).get("message", ""))
+        return self.known.case(
+            planned.cell.id,
+            check=check,
+            unit=unit,
+            case=case,
+            status=judgement.status,
+            stage=judgement.stage,
+            message=message,
+        )
+
+    def _repro(self, planned: PlannedCell, check: str, unit: str) -> str:
+        return repro.unit_command(planned.cell, check, unit, root=self.settings.root)
+
+    # -- closing a cell -------------------------------------------------------------------------
+
+    def _close(self, planned: PlannedCell, end: CellEnd, made: Prepared | Failure | None) -> None:
+        """Account for every case, decide the cell, store it, and let pytest know."""
+        cell = planned.cell
+        end = self._attested(planned, end)
+        self._account(planned, end)
+        expectation = self.known.cell(
+            cell.id, status=end.status, stage=end.stage, reason=end.reason
+        )
+        record = CellRecord(
+            id=cell.id,
+            matrix=cell.matrix,
+            axes=cell.axes,
+            status=end.status,
+            stage=end.stage,
+            outcome=expectation.outcome,
+            known=expectation.known,
+            reason=end.reason,
+            environment=planned.environment.id,
+            image=cell.image.value,
+            image_digest=made.image_digest if isinstance(made, Prepared) else None,
+            attestation=end.attestation,
+            counts=dict(Counter(self.store.recorded(cell.id).values())),
+            seconds={**(made.seconds if made else {}), "run": end.seconds},
+            notes=tuple(end.notes),
+            repro=repro.cell_command(cell, root=self.settings.root),
+        )
+        self.store.set_cell(record)
+        self.board.close_cell(record)
+
+    def _attested(self, planned: PlannedCell, end: CellEnd) -> CellEnd:
+        """A completed cell whose attestation contradicts its axes is misconfigured."""
+        if end.status is not CellStatus.COMPLETED:
+            return end
+        found = contradiction(planned.cell, attestation=end.attestation, ran_on=end.ran_on)
+        if found:
+            end.status, end.stage, end.reason = CellStatus.MISCONFIGURED, Stage.ASSIGN, found
+        return end
+
+    def _account(self, planned: PlannedCell, end: CellEnd) -> None:
+        """Give each planned case without a result its status and reason."""
+        done = self._recorded(planned)
+        wanted = self.selection.get(planned.cell.id, ())
+        batch: list[CaseRecord] = []
+        for n, workload, case in planned.cases():
+            if n in done:
+                continue
+            status, reason = Status.NOT_RUN, _why_not(end)
+            if planned.cell.skip is not None:
+                status, reason = Status.SKIPPED, planned.cell.skip
+            elif n not in wanted:
+                reason = "deselected"
+            elif case.not_run:
+                reason = case.not_run
+            batch.append(not_run(planned, n, workload, case, status=status, reason=reason))
+            if len(batch) == BATCH:
+                self._keep(batch)
+                batch = []
+        self._keep(batch)
+
+    def _keep(self, batch: list[CaseRecord]) -> None:
+        if batch:
+            self.store.add_cases(batch)
+            self.board.count(batch)
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def _decided(self) -> None:
+        """Every cell was run: what could only be known now changes the outcomes it concerns."""
+        for change in self.known.close(complete=not self._stopped):
+            self._change(change.cell, change.n, change.expectation)
+        self.board.finish()
+
+    def _change(self, cell: str, n: int, expectation: Expectation) -> None:
+        self.store.set_expectations([(cell, n, expectation)])
+
+    def _failed(self, error: BaseException) -> None:
+        self._error = error
+        self.board.finish()
+
+    def check(self) -> None:
+        """Raise what went wrong in a thread: a bug of ours, and no result."""
+        if self._error is not None:
+            raise self._error
+
+    def stop(self, reason: str) -> None:
+        """Start nothing more, and end what runs."""
+        with self._lock:
+            self._stopped = self._stopped or reason
+            running = list(self._measurers)
+        for measurer in running:
+            measurer.stop(reason)
+
+    def abandon(self) -> None:
+        """Leave nothing behind, whatever state this is in; a second call does nothing."""
+        self.stop("stopped")
+        if self._workplace is not None:
+            self._workplace.close()
+        if self._store is not None:
+            self._store.close()
+
+    def finish(self, *, interrupted: bool, tell: Callable[[str], None]) -> Ended:
+        """Stop what still runs, account for all of it, write outputs and report."""
+        complete = self.board.finished and self._error is None
+        if not complete:
+            self.stop("interrupted" if interrupted else "stopped")
+            assert self._schedule is not None
+            self._schedule.join(PATIENCE)
+        for planned in self.plan.cells:
+            if planned.cell.id not in self.selection:
+                reason = "deselected"
+            elif self.board.cell(planned.cell.id) is None:
+                reason = self._stopped or "stopped"
+            else:
+                continue
+            self._close(planned, CellEnd(status=CellStatus.INTERRUPTED, reason=reason), None)
+        if complete:
+            self.store.finish()
+        tell("writing the report")
+        write.write_outputs(self.store, self.settings.report)
+        report.render(self.settings.report)
+        lines = terminal.summary(self.settings.report).splitlines()
+        return Ended(green=complete and self._measured_something(), lines=tuple(lines))
+
+    def _measured_something(self) -> bool:
+        """Whether each matrix that took part has at least one measured case."""
+        chosen = [c.cell for c in self.plan.cells if c.cell.id in self.selection]
+        for name in {cell.matrix for cell in chosen}:
+            if not any(self.board.measured(cell.id) for cell in chosen if cell.matrix == name):
+                return False
+        return True
+
+    # -- what items ask -------------------------------------------------------------------------
+
+    def undecided(self, cell: str, check: str, unit: str) -> bool:
+        """Whether a unit's outcome can still change when other cells are done."""
+        return self.known.undecided(cell, check, unit)
+
+    def failing(self, cell: str, check: str, unit: str) -> Iterator[CaseRecord]:
+        """The unit's cases that fail the run, from the store."""
+        bad = {Outcome.NOT_OK, Outcome.XPASS}
+        for record in self.store.cases(cell=cell, check=check, unit=unit):
+            if record.expectation.outcome in bad:
+                yield record
+
+
+def _why_not(end: CellEnd) -> str:
+    if end.status is CellStatus.COMPLETED:
+        return "the worker ended before it"
+    if end.status is CellStatus.INTERRUPTED:
+        return end.reason
+    return f"{end.status.value}: {end.reason.strip().splitlines()[0] if end.reason else ''}"

@@ -1,0 +1,335 @@
+"""One pytest session with `--compat-matrix`: options in, items collected, verdicts out.
+
+The order of events: options are read and the matrices loaded (mistakes end here, exit 4) · the
+plan is made when collection starts · every cell and unit becomes an item · when pytest has said
+which items stay, the run starts in the background · each item waits for its own cases and reports
+them · at the end, also after Ctrl-C, the outputs and the report are written.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_modelcompat import pipeline
+from pytest_modelcompat.errors import UsageProblem, command_line
+from pytest_modelcompat.items import EnvironmentItem, MatrixFile, UnitItem
+from pytest_modelcompat.plugin import DEFAULT_MATRICES, DEFAULT_REPORT
+from pytest_modelcompat.progress import ProgressLine
+from pytest_modelcompat.results.model import CellStatus, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Sequence
+
+    from pytest_modelcompat.pipeline import Settings
+
+__all__ = ["CompatSession", "configure", "print_plan", "settings_of"]
+
+NAME = "modelcompat-session"
+
+
+def configure(config: pytest.Config) -> None:
+    """Read the options, load the matrices, and register the session's hooks.
+
+    Raises:
+        pytest.UsageError: whatever is wrong with the options or matrices, all of it.
+    """
+    try:
+        settings = settings_of(config)
+        matrices = pipeline.load(settings)
+    except UsageProblem as problem:
+        raise pytest.UsageError(*map(str, problem.problems)) from None
+    if not config.getoption("compat_plan"):
+        _only_matrices(config, settings.files)
+        _always_junit(config, settings.report)
+        _one_screen(config)
+    config.pluginmanager.register(CompatSession(config, settings, matrices), NAME)
+
+
+def print_plan(config: pytest.Config) -> int:
+    """`--compat-plan`: print what would run, and why, as JSON.
+
+    Raises:
+        pytest.UsageError: as `configure`.
+    """
+    config._do_configure()  # noqa: SLF001 - as pytest's own --version and --fixtures do
+    try:
+        session = config.pluginmanager.getplugin(NAME)
+        planned = pipeline.plan(
+            pipeline.corpora(pipeline.Loaded(session.settings, session.matrices))
+        )
+        for chunk in pipeline.plan_text(planned.plan):
+            sys.stdout.write(chunk)
+        sys.stdout.write("\n")
+    except UsageProblem as problem:
+        raise pytest.UsageError(*map(str, problem.problems)) from None
+    except pipeline.CorpusMissing as missing:
+        sys.stderr.write(f"{missing}\n")
+        return int(pytest.ExitCode.TESTS_FAILED)
+    finally:
+        config._ensure_unconfigure()  # noqa: SLF001
+    return 0
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """The run's settings, from the command line and the ini file.
+
+    Raises:
+        UsageProblem: every mistake in them.
+    """
+    option = config.getoption
+    problems = []
+    if option("compat_matrix") is None:
+        raise UsageProblem(command_line.needs_matrix(_first_option(config)))
+    if platform.system() != "Linux":
+        raise UsageProblem(command_line.not_linux(platform.system()))
+    if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
+        problems.append(command_line.xdist())
+
+    root = config.rootpath
+    files: tuple[Path, ...] = ()
+    try:
+        files = _matrix_files(option("compat_matrix"), str(config.getini("compat_matrix")), root)
+    except UsageProblem as problem:
+        problems.extend(problem.problems)
+    jobs = _number(option("compat_jobs"), default=os.cpu_count() or 1)
+    if jobs is None:
+        problems.append(command_line.bad_jobs(option("compat_jobs")))
+    shard = _shard(option("compat_shard"))
+    if shard is None:
+        problems.append(command_line.bad_shard(option("compat_shard")))
+    fail_on = _words(option("compat_fail_on"))
+    known = [s.value for s in Status] + [s.value for s in CellStatus]
+    problems.extend(command_line.bad_status(word, known) for word in fail_on if word not in known)
+    report = Path(option("compat_report") or root / DEFAULT_REPORT).absolute()
+    if report.exists() and not report.is_dir():
+        problems.append(command_line.bad_report_folder(str(report), "it is not a folder"))
+    baseline = option("compat_baseline")
+    if baseline is not None and not (Path(baseline) / "run.json").is_file():
+        problems.append(command_line.no_baseline(baseline))
+    if problems:
+        raise UsageProblem(problems)
+    return pipeline.Settings(
+        files=files,
+        report=report,
+        select=option("compat_select"),
+        jobs=jobs or 1,
+        shard=shard or (1, 1),
+        fresh=bool(option("compat_fresh")),
+        fail_on=frozenset(fail_on),
+        baseline=Path(baseline).absolute() if baseline else None,
+        root=root,
+    )
+
+
+def _first_option(config: pytest.Config) -> str:
+    names = ("report", "select", "plan", "jobs", "baseline", "shard", "fresh", "fail_on")
+    found = next(name for name in names if config.getoption(f"compat_{name}"))
+    return "--compat-" + found.replace("_", "-")
+
+
+def _matrix_files(given: str, ini: str, root: Path) -> tuple[Path, ...]:
+    where = Path(given) if given else root / (ini or DEFAULT_MATRICES)
+    if "\0" in str(where) or not os.path.lexists(where):
+        raise UsageProblem(command_line.no_matrix(given or str(where)))
+    if not where.is_dir():
+        return (where.absolute(),)
+    found = sorted(p.absolute() for p in where.iterdir() if p.suffix in {".yaml", ".yml"})
+    if not found:
+        raise UsageProblem(command_line.empty_folder(given or str(where)))
+    return tuple(found)
+
+
+def _number(text: str | None, *, default: int) -> int | None:
+    if text is None:
+        return default
+    if text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= 1024:  # noqa: PLR2004
+        return int(text)
+    return None
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return (1, 1)
+    parts = text.split("/")
+    if len(parts) == 2 and all(p.isascii() and p.isdigit() and len(p) < 6 for p in parts):  # noqa: PLR2004
+        index, count = int(parts[0]), int(parts[1])
+        if 1 <= index <= count:
+            return (index, count)
+    return None
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
+
+
+def _only_matrices(config: pytest.Config, files: Sequence[Path]) -> None:
+    """Collect the matrices, and test paths only where some were given."""
+    names = [str(file) for file in files]
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = names
+        return
+    given = {Path(arg.partition("::")[0]).absolute() for arg in config.args}
+    if not given.intersection(files):
+        config.args = [*config.args, *names]
+
+
+def _always_junit(config: pytest.Config, report: Path) -> None:
+    """Have pytest write JUnit XML into the report folder unless it was sent elsewhere."""
+    if getattr(config.option, "xmlpath", None) is None and not config.option.collectonly:
+        config.option.xmlpath = str(report / "junit.xml")
+
+
+def _one_screen(config: pytest.Config) -> None:
+    """Leave the list of outcomes to our own summary unless -r or -v asks for pytest's."""
+    asked = any(str(arg).startswith("-r") for arg in config.invocation_params.args)
+    if not asked and config.option.verbose <= 0:
+        config.option.reportchars = "fE"
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """How the run ended, for the terminal summary."""
+
+    lines: tuple[str, ...] = ()
+
+
+class CompatSession:
+    """The hooks of one session; made only when `--compat-matrix` was given."""
+
+    def __init__(
+        self, config: pytest.Config, settings: Settings, matrices: tuple[Any, ...]
+    ) -> None:
+        self.config = config
+        self.settings = settings
+        self.matrices = matrices
+        self.planned: pipeline.Planned | None = None
+        self.running: pipeline.Running | None = None
+        self.environments_selected: frozenset[str] = frozenset()
+        self._ended = _Ended()
+
+    # -- collection -----------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Make the plan before anything is collected."""
+        line = ProgressLine(self.config)
+        try:
+            loaded = pipeline.Loaded(self.settings, self.matrices, tell=line.say)
+            self.planned = pipeline.plan(pipeline.corpora(loaded))
+        except UsageProblem as problem:
+            raise pytest.UsageError(*map(str, problem.problems)) from None
+        except pipeline.CorpusMissing as missing:
+            pytest.exit(str(missing), returncode=int(pytest.ExitCode.TESTS_FAILED))
+        finally:
+            line.clear()
+
+    def pytest_collect_file(
+        self, file_path: Path, parent: pytest.Collector
+    ) -> pytest.Collector | None:
+        """One collector for each of the run's matrices."""
+        if file_path not in self.settings.files or self.planned is None:
+            return None
+        return MatrixFile.from_parent(parent, path=file_path, compat=self)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Pytest has said which items stay: start the run in the background."""
+        items = [i for i in session.items if isinstance(i, (EnvironmentItem, UnitItem))]
+        if self.config.option.collectonly or not items or self.planned is None:
+            return
+        if session.testsfailed and not self.config.option.continue_on_collection_errors:
+            return
+        self.environments_selected = frozenset(
+            item.planned.cell.id for item in items if isinstance(item, EnvironmentItem)
+        )
+        try:
+            self.running = pipeline.start(self.planned, _selected(items))
+        except UsageProblem as problem:
+            raise pytest.UsageError(*map(str, problem.problems)) from None
+
+    # -- items ----------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """Report an item of ours without the set-up and tear-down that it does not have."""
+        if not isinstance(item, (EnvironmentItem, UnitItem)):
+            return None
+        item.report(self)
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport | pytest.CollectReport, config: pytest.Config
+    ) -> tuple[str, str, str] | None:
+        """No letter for each of thousands of items; a line a cell tells more."""
+        if config.option.verbose > 0 or not getattr(report, "modelcompat", False):
+            return None
+        category = "error" if report.failed and report.when != "call" else report.outcome
+        if hasattr(report, "wasxfail"):
+            category = "xfailed" if report.skipped else "xpassed"
+        if category == "passed" and report.when != "call":
+            category = ""
+        return category, "", ""
+
+    # -- the end --------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(
+        self, session: pytest.Session, exitstatus: int
+    ) -> Generator[None, object, object]:
+        """Stop what still runs, write the outputs, then let pytest write its own."""
+        if self.running is not None:
+            self._finish(session, exitstatus)
+        result = yield
+        if self.running is not None:
+            pipeline.copy_junit(self.settings, getattr(self.config.option, "xmlpath", None))
+        return result
+
+    def _finish(self, session: pytest.Session, exitstatus: int) -> None:
+        assert self.running is not None
+        line = ProgressLine(self.config)
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+        try:
+            ended = pipeline.finish(self.running, interrupted=interrupted, tell=line.say)
+        finally:
+            line.clear()
+        self._ended = _Ended(ended.lines)
+        healthy = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+        if healthy and not ended.green:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The same view as the report's, as one screen of text."""
+        if self._ended.lines and self.config.option.verbose >= -1:
+            terminalreporter.section("compatibility")
+            for text in self._ended.lines:
+                terminalreporter.write_line(text)
+
+    def pytest_unconfigure(self) -> None:
+        """Whatever happened, nothing of the run is left behind."""
+        if self.running is not None:
+            self.running.abandon()
+
+
+def _selected(items: Sequence[EnvironmentItem | UnitItem]) -> dict[str, Collection[int]]:
+    """Cell id -> positions of the cases whose items were selected.
+
+    A whole cell is a range, so that a run of a million cases keeps no million numbers.
+    """
+    chosen: dict[str, set[int]] = {}
+    size: dict[str, int] = {}
+    for item in items:
+        cases = item.cases if isinstance(item, UnitItem) else ()
+        chosen.setdefault(item.planned.cell.id, set()).update(cases)
+        size[item.planned.cell.id] = item.planned.size
+    return {
+        cell: range(size[cell]) if len(cases) == size[cell] else frozenset(cases)
+        for cell, cases in chosen.items()
+    }
