@@ -275,7 +275,7 @@ class UnitItem(_Item):
 
 
 def cell_line(record: CellRecord) -> str:
-    """`onnxruntime==1.31.1 · 3.12 · host · CPU…  completed: 1,703 passed, 20 unsupported  3.2 s`."""
+    """`onnxruntime==1.31.1 · 3.12 · host · …  completed: 1,703 passed, 20 unsupported  3.2 s`."""
     axes = " · ".join(value for _, value in record.axes)
     counts = ", ".join(f"{count:,} {status}" for status, count in record.counts.items())
     status = record.status.value

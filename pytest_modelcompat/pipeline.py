@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STEPS",
     "Collected",
-    "CorpusMissing",
+    "CorpusMissingError",
     "Loaded",
     "Planned",
     "Settings",
@@ -56,7 +56,7 @@ def _silent(_: str) -> None:
     """Nobody watches."""
 
 
-class CorpusMissing(ModelcompatError):
+class CorpusMissingError(ModelcompatError):
     """The node tests of a release could not be had; there is no plan without them."""
 
 
@@ -130,7 +130,7 @@ def corpora(loaded: Loaded) -> Collected:
     """Collect the node tests that the checks name, each release once.
 
     Raises:
-        CorpusMissing: one could not be had, with the reason.
+        CorpusMissingError: one could not be had, with the reason.
     """
     names = sorted({name for entry in _entries(loaded.matrices) for name in entry.corpus})
     if names:
@@ -141,7 +141,7 @@ def corpora(loaded: Loaded) -> Collected:
         )
     for corpus in found:
         if corpus.path is None:
-            raise CorpusMissing(command_line.corpus_missing(corpus.name, corpus.reason))
+            raise CorpusMissingError(command_line.corpus_missing(corpus.name, corpus.reason))
     return Collected(loaded, {corpus.name: corpus for corpus in found})
 
 
@@ -153,16 +153,15 @@ def plan(collected: Collected) -> Planned:
     """
     settings = collected.loaded.settings
     workloads = _workloads(collected)
-    cells = []
-    for matrix in collected.loaded.matrices:
-        for cell in matrix.cells:
-            cells.append(
-                PlannedCell(
-                    cell=cell,
-                    environment=environment_of(cell),
-                    workloads=tuple(workloads[entry] for entry in cell.checks),
-                )
-            )
+    cells = [
+        PlannedCell(
+            cell=cell,
+            environment=environment_of(cell),
+            workloads=tuple(workloads[entry] for entry in cell.checks),
+        )
+        for matrix in collected.loaded.matrices
+        for cell in matrix.cells
+    ]
     environments = {planned.environment.id: planned.environment for planned in cells}
     made = Plan(
         digest="",

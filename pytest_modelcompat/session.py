@@ -69,7 +69,7 @@ def print_plan(config: pytest.Config) -> int:
         sys.stdout.write("\n")
     except UsageProblem as problem:
         raise pytest.UsageError(*map(str, problem.problems)) from None
-    except pipeline.CorpusMissing as missing:
+    except pipeline.CorpusMissingError as missing:
         sys.stderr.write(f"{missing}\n")
         return int(pytest.ExitCode.TESTS_FAILED)
     finally:
@@ -225,7 +225,7 @@ class CompatSession:
             self.planned = pipeline.plan(pipeline.corpora(loaded))
         except UsageProblem as problem:
             raise pytest.UsageError(*map(str, problem.problems)) from None
-        except pipeline.CorpusMissing as missing:
+        except pipeline.CorpusMissingError as missing:
             pytest.exit(str(missing), returncode=int(pytest.ExitCode.TESTS_FAILED))
         finally:
             line.clear()

@@ -240,3 +240,4 @@ class Matrix:
     removed: tuple[Removed, ...] = ()
     known_issues: tuple[KnownIssue, ...] = ()
     on_unsupported: Literal["record", "fail"] = "record"
+    notes: tuple[str, ...] = ()  # rules that matched nothing, for --compat-plan

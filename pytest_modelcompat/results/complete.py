@@ -1,7 +1,7 @@
 """Every planned case ends in exactly one status: what has none yet gets `not_run`, with a reason.
 
-(Or `skipped`, where a rule of the matrix took its cell out.) This is the last thing before the output files are written, whether the run went through, was
-stopped, or lost cells on the way.
+(Or `skipped`, where a rule of the matrix took its cell out.) This is the last thing before the
+output files are written, whether the run went through, was stopped, or lost cells on the way.
 """
 
 from __future__ import annotations

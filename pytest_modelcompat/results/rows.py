@@ -47,15 +47,14 @@ _STATUSES = {each.value: each for each in Status}
 _OUTCOMES = {each.value: each for each in Outcome}
 
 
-def _dump(value: Any) -> str:
-    # Sorted, so that equal mappings become one text; ASCII, so that any string can be stored.
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
-
-
 def _plain(value: Any) -> Any:
     """A numpy scalar that came along as the number it is; anything else as its text."""
     item = getattr(value, "item", None)
     return item() if callable(item) else str(value)
+
+
+# Sorted, so that equal mappings become one text; ASCII, so that any string can be stored.
+_dump = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain).encode
 
 
 def measurement_row(texts: Texts, cell: int, case: CaseRecord) -> tuple[Any, ...]:
@@ -135,7 +134,7 @@ def record(texts: Texts, cell: str, row: tuple[Any, ...]) -> CaseRecord:
             error=None if error is None else json.loads(error),
             outputs=tuple(outputs.split(" ")) if outputs else (),
             expected=None if expected is None else value(expected),
-            ran_on=None if ran_on is None else json.loads(value(ran_on)),
+            ran_on=None if ran_on is None else texts.mapping(ran_on),
             load_seconds=load_seconds or 0.0,
             run_seconds=runs,
             peak_rss=peak_rss or 0,
@@ -151,12 +150,12 @@ def record(texts: Texts, cell: str, row: tuple[Any, ...]) -> CaseRecord:
             attribution=None if attribution is None else value(attribution),
             attribution_detail={}
             if attribution_detail is None
-            else json.loads(value(attribution_detail)),
+            else texts.mapping(attribution_detail),
         ),
         expectation=Expectation(
             outcome=_OUTCOMES[value(outcome)],
             known=None if known is None else value(known),
         ),
-        reference=None if reference is None else json.loads(value(reference)),
+        reference=None if reference is None else texts.mapping(reference),
         repro="" if repro is None else value(repro),
     )

@@ -10,8 +10,9 @@ People who open the file by hand read the view `result`.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.errors import results as errors
 
@@ -119,6 +120,7 @@ class Texts:
         self._connection = connection
         self._keys: dict[str, int] = {}
         self._values: dict[int, str] = {}
+        self._mappings: dict[int, dict[str, Any]] = {}
 
     def key(self, value: str) -> int:
         """The string's number; a new one is entered."""
@@ -159,6 +161,15 @@ class Texts:
             if len(self._values) >= _REMEMBERED:
                 self._values.clear()
             self._values[key] = found
+        return found
+
+    def mapping(self, key: int) -> dict[str, Any]:
+        """The mapping that was stored as JSON under a number; shared, so not to be changed."""
+        found = self._mappings.get(key)
+        if found is None:
+            if len(self._mappings) >= _REMEMBERED:
+                self._mappings.clear()
+            found = self._mappings[key] = json.loads(self.value(key))
         return found
 
     def forget(self) -> None:

@@ -31,6 +31,8 @@ RUN = "run.json"
 CASES = "cases.jsonl.gz"
 LOCKS = "locks"
 SCHEMA = 1
+# Made once: json.dumps with these arguments makes an encoder at every call. Enums are strings.
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def write_outputs(
@@ -96,9 +98,9 @@ def case_line(case: CaseRecord) -> dict[str, Any]:
         "unit": case.unit,
         "case": case.case,
         "opset": seen.opset,
-        "stage": judged.stage.value,
-        "status": judged.status.value,
-        "outcome": expected.outcome.value,
+        "stage": judged.stage,
+        "status": judged.status,
+        "outcome": expected.outcome,
         "known": expected.known,
         "reason": seen.reason,
         "requested": case.requested,
@@ -121,9 +123,9 @@ def case_line(case: CaseRecord) -> dict[str, Any]:
 def dump(value: Any) -> str:
     """JSON as design §6 wants it: finite numbers, NaN and infinities as strings."""
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return _encode(value)
     except (ValueError, TypeError):
-        return json.dumps(_plain(value), separators=(",", ":"), allow_nan=False)
+        return _encode(_plain(value))
 
 
 def _plain(value: Any) -> Any:

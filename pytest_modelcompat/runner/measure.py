@@ -25,7 +25,7 @@ from pytest_modelcompat.results.model import (
     Stage,
     Status,
 )
-from pytest_modelcompat.results.placement import base_provider
+from pytest_modelcompat.results.placement import BASE
 from pytest_modelcompat.runner import cell as worker
 from pytest_modelcompat.worker.bundle import Bundle
 from pytest_modelcompat.worker.values import Value, encode
@@ -93,7 +93,7 @@ class Measurer:
         wanted: Collection[int],
         store: Store,
         board: Board,
-        expect: Callable[[PlannedCell, str, str, str, Judgement, Measurement], Expectation],
+        expect: Callable[..., Expectation],
         folder: Path,
         bundles: Callable[[Path], Bundle],
         repro: Callable[[PlannedCell, str, str], str],
@@ -257,7 +257,9 @@ class Measurer:
     def _provider(self, variant: str | None) -> str:
         cell = self.planned.cell
         return (
-            base_provider(cell.framework.runtime) if variant == attribution.CPU else cell.provider
+            next(iter(BASE[cell.framework.runtime]))
+            if variant == attribution.CPU
+            else cell.provider
         )
 
     def _measurement(
@@ -299,7 +301,12 @@ class Measurer:
             measurement=measurement,
             judgement=judgement,
             expectation=self._expect(
-                self.planned, workload.check, case.unit, case.name, judgement, measurement
+                cell.id,
+                check=workload.check,
+                unit=case.unit,
+                case=case.name,
+                judgement=judgement,
+                measurement=measurement,
             ),
             reference=case.reference,
             repro=self._repro(self.planned, workload.check, case.unit),
@@ -372,7 +379,5 @@ def _stream_notes(process: worker.CellProcess) -> list[str]:
     stats = process.stats
     if not (stats.torn or stats.garbage):
         return []
-    return [
-        f"{stats.torn} torn frames and {stats.garbage} stray bytes in the worker's stream were "
-        "found and left out"
-    ]
+    lost = f"{stats.torn} torn frames and {stats.garbage} stray bytes"
+    return [f"{lost} in the worker's stream were found and left out"]

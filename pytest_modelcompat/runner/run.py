@@ -206,7 +206,12 @@ class Running:
     def _expected_anew(self, planned: PlannedCell, record: CaseRecord) -> CaseRecord:
         """Known issues may have changed since; measurement and judgement have not."""
         expectation = self._expect(
-            planned, record.check, record.unit, record.case, record.judgement, record.measurement
+            planned.cell.id,
+            check=record.check,
+            unit=record.unit,
+            case=record.case,
+            judgement=record.judgement,
+            measurement=record.measurement,
         )
         return replace(record, expectation=expectation)
 
@@ -252,23 +257,14 @@ class Running:
                     self._measurers.discard(measurer)
 
     def _expect(
-        self,
-        planned: PlannedCell,
-        check: str,
-        unit: str,
-        case: str,
-        judgement: Judgement,
-        measurement: Measurement,
+        self, cell: str, *, judgement: Judgement, measurement: Measurement, **case: str
     ) -> Expectation:
-        message = str((measurement.error or {}).get("message", ""))
         return self.known.case(
-            planned.cell.id,
-            check=check,
-            unit=unit,
-            case=case,
+            cell,
             status=judgement.status,
             stage=judgement.stage,
-            message=message,
+            message=str((measurement.error or {}).get("message", "")),
+            **case,
         )
 
     def _repro(self, planned: PlannedCell, check: str, unit: str) -> str:

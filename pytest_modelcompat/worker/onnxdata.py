@@ -26,10 +26,13 @@ def read_value(source, declared):
     Raises:
         ValueError: malformed, of another type, or its data lie outside the file.
     """
-    kind = declared.partition("(")[0]
+    kind, _, inner = declared.partition("(")
     with opened(source) as view:
         if kind == "tensor":
-            return read_tensor(view)
+            found = read_tensor(view)
+            if inner[:-1] == "bfloat16" and found.dtype == "uint16":
+                found.dtype = "bfloat16"  # how onnx wrote them before 1.19; the graph decides
+            return found
         if kind == "seq":
             return _sequence(view, 0)
         if kind == "optional":
