@@ -16,11 +16,13 @@ import signal as signals
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from pytest_modelcompat.errors import ModelcompatError
 from pytest_modelcompat.runner import guard
 
 if TYPE_CHECKING:
@@ -29,12 +31,37 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Completed", "Process", "run", "start"]
+__all__ = ["Completed", "Process", "StoppedError", "allow_all", "run", "start", "stop_all"]
 
 CHUNK = 65536
 OUTPUT_LIMIT = 4 * 2**20  # bytes kept of each stream, half from its beginning, half from its end
 PIPE_SIZE = 2**20  # a worker that writes a few results ahead of a busy host need not wait
 PATIENCE = 5.0  # seconds for a guard to end what it watches
+
+_running: set[socket.socket] = set()
+_running_lock = threading.Lock()
+_stopped = threading.Event()
+
+
+class StoppedError(ModelcompatError):
+    """The run is being stopped: the command was killed, or not started any more."""
+
+
+def stop_all() -> None:
+    """Kill every command that `run` waits for, in whatever thread, and refuse new ones.
+
+    Each of those `run` raises `StoppedError`. Workers are not meant: who started one ends it.
+    """
+    _stopped.set()
+    with _running_lock:
+        for link in _running:
+            with contextlib.suppress(OSError):  # it has just ended by itself
+                link.shutdown(socket.SHUT_WR)
+
+
+def allow_all() -> None:
+    """Undo `stop_all`, for the next run in this process."""
+    _stopped.clear()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,12 +150,15 @@ def run(
     Raises:
         OSError: the program cannot be started (missing, not executable).
         ValueError: an argument holds a NUL.
+        StoppedError: `stop_all` was called.
     """
     words = _words(argv)
     began = time.monotonic()
     with _guarded(words, env=env, cwd=cwd, wants_input=input is not None) as (link, process):
         kept, told, timed_out = _attend(process, link, began + timeout, input or b"", limit)
     seconds = time.monotonic() - began
+    if _stopped.is_set():
+        raise StoppedError
     kind, _, number = told.partition(" ")
     if kind == "errno":
         code = int(number)
@@ -159,7 +189,7 @@ def _guarded(
 ) -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
     """A guard around a command; on leaving, however, both and all their children are gone."""
     ours, theirs = socket.socketpair()
-    with ours:
+    with ours, _stoppable(ours):
         guarded = [sys.executable, "-I", "-S", guard.__file__]
         guarded += [str(theirs.fileno()), str(os.getpid()), "--", *words]
         with theirs:
@@ -187,6 +217,19 @@ def _guarded(
                 if stream is not None:
                     with contextlib.suppress(OSError):  # flush of a pipe nobody reads
                         stream.close()
+
+
+@contextlib.contextmanager
+def _stoppable(link: socket.socket) -> Iterator[None]:
+    with _running_lock:
+        if _stopped.is_set():
+            raise StoppedError
+        _running.add(link)
+    try:
+        yield
+    finally:
+        with _running_lock:
+            _running.discard(link)
 
 
 def _attend(

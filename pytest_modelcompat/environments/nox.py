@@ -1,0 +1,264 @@
+"""Kind `host`: an environment made for its cells, as a nox session of its own.
+
+`environments/ID/LOCK/` in the cache holds a noxfile, the lock, nox' environment, and, written last,
+the marker. With the marker there and true, no process is started at all. Without it the folder is
+half-made: whoever holds the lock of the environment may take it away and begin anew.
+
+Bytecode is not compiled here: the first child writes what it imports (a fifth of the files), and
+from then on a new one is as fast as with everything compiled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcompat.environments import uv
+from pytest_modelcompat.environments.cache import (
+    MARKER,
+    atomic_write,
+    file_lock,
+    lock_of,
+    remove_tree,
+)
+from pytest_modelcompat.environments.interpreters import (
+    Interpreter,
+    NoInterpreter,
+    default_python,
+    find,
+)
+from pytest_modelcompat.environments.protocol import EnvironmentSpec, Failure, Lock, Prepared
+from pytest_modelcompat.environments.redact import redact
+from pytest_modelcompat.environments.resolve import Resolved, resolve
+from pytest_modelcompat.errors import environment as words
+from pytest_modelcompat.results.model import CellStatus, Stage
+from pytest_modelcompat.runner.command import Completed, Process, run, start
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["HostEnvironments"]
+
+MARKER_SCHEMA = 1
+SESSION = "environment"
+FORGET = 14 * 86400.0  # seconds since an environment for an older lock was last used
+LOG_KEPT = 8000  # characters
+_NOXFILE = '''\
+"""Made by pytest-modelcompat; run it with `nox -f noxfile.py` to make this environment by hand."""
+
+import nox
+from nox.command import CommandFailed
+
+SYNC = ("uv", "pip", "sync", "--require-hashes", "--no-build", "lock.txt")
+
+
+@nox.session(name={session!r}, venv_backend="uv", python={python!r})
+def environment(session: nox.Session) -> None:
+    try:
+        # what uv's cache holds needs no question to any index
+        session.run_install(*SYNC, "--offline")
+    except CommandFailed:
+        session.run_install(*SYNC)
+'''
+
+
+class HostEnvironments:
+    """Environments on this machine; see the module's docstring."""
+
+    name = "host"
+
+    def prepare(self, spec: EnvironmentSpec, *, cache: Path) -> Prepared | Failure:
+        """Find the interpreter, resolve, and install; or find it all done."""
+        wanted = default_python() if spec.python == "image" else spec.python
+        interpreter = find(wanted, cache=cache)
+        if isinstance(interpreter, NoInterpreter):
+            return Failure(
+                spec=spec,
+                status=CellStatus.UNAVAILABLE,
+                stage=Stage.START,
+                reason=interpreter.reason,
+            )
+        resolved = resolve(spec, interpreter, cache=cache)
+        if isinstance(resolved, Failure):
+            return resolved
+        made = self._install(spec, interpreter, resolved, cache=cache)
+        if isinstance(made, Failure) and resolved.cached and made.status is _GONE:
+            # what the kept lock names has been taken away from the index since
+            anew = resolve(spec, interpreter, cache=cache, fresh=True)
+            if isinstance(anew, Failure):
+                return anew
+            return self._install(spec, interpreter, anew, cache=cache)
+        return made
+
+    def start(
+        self,
+        prepared: Prepared,
+        arguments: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        files: Sequence[Path],  # noqa: ARG002 - on the host all of them are within reach
+        folder: Path,
+    ) -> Process:
+        """Start the environment's interpreter in `folder`, with exactly `env`."""
+        return start([*prepared.python, *arguments], env=env, cwd=folder)
+
+    def _install(
+        self, spec: EnvironmentSpec, interpreter: Interpreter, resolved: Resolved, *, cache: Path
+    ) -> Prepared | Failure:
+        began = time.monotonic()
+        place = cache / "environments" / spec.id
+        folder = place / resolved.lock.digest[:16]
+        made = _Made(spec=spec, interpreter=interpreter, resolved=resolved, folder=folder)
+        if (marker := made.marker()) is not None:
+            return made.prepared(marker, seconds=time.monotonic() - began, reused=True)
+        with file_lock(lock_of(place), timeout=spec.install_timeout + 60):
+            if (marker := made.marker()) is not None:  # another run has made it meanwhile
+                return made.prepared(marker, seconds=time.monotonic() - began, reused=True)
+            remove_tree(folder)
+            try:
+                failure = made.install(cache=cache)
+                if failure is not None:
+                    return failure
+                marker = made.finish()
+            finally:
+                if not (folder / MARKER).exists():
+                    with contextlib.suppress(OSError):  # left for the sweep
+                        remove_tree(folder)
+            _forget_older(place, folder)
+        return made.prepared(marker, seconds=time.monotonic() - began, reused=False)
+
+
+_GONE = CellStatus.UNSATISFIABLE
+
+
+class _Made:
+    """One environment's folder: what must be in it, and whether it is."""
+
+    def __init__(
+        self, *, spec: EnvironmentSpec, interpreter: Interpreter, resolved: Resolved, folder: Path
+    ) -> None:
+        self.spec = spec
+        self.interpreter = interpreter
+        self.resolved = resolved
+        self.lock: Lock = resolved.lock
+        self.folder = folder
+        self.venv = folder / ".nox" / SESSION
+        self.log = ""
+
+    def marker(self) -> dict[str, Any] | None:
+        """What the marker says, if it is there and still true."""
+        try:
+            marker = json.loads((self.folder / MARKER).read_bytes())
+            true = (
+                marker["schema"] == MARKER_SCHEMA
+                and marker["lock"] == self.lock.digest
+                and marker["interpreter"] == self._interpreter()
+                and (self.venv / "pyvenv.cfg").is_file()
+                and (self.venv / "bin" / "python").exists()  # false where its target is gone
+            )
+            return marker if true and self._whole(marker["installed"]) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def install(self, *, cache: Path) -> Failure | None:
+        """Let nox make it; why not, or None."""
+        self.folder.mkdir(parents=True)
+        text = _NOXFILE.format(session=SESSION, python=str(self.interpreter.path))
+        (self.folder / "noxfile.py").write_text(text, "utf-8")
+        (self.folder / "lock.txt").write_text(self.lock.text, "utf-8")
+        # nox works in this folder: see uv.tool_folder
+        (self.folder / "uv.toml").write_text("", "utf-8")
+        env = uv.tool_environment()
+        # nox then need not search for it
+        env["UV"] = str(uv.program())
+        noxfile = str(self.folder / "noxfile.py")
+        command = [sys.executable, "-m", "nox", "--no-color", "-f", noxfile]
+        command += ["--error-on-missing-interpreters", "--non-interactive", "-s", SESSION]
+        began = time.monotonic()
+        done, attempts = uv.attempts(
+            lambda left: run(command, env=env, cwd=uv.tool_folder(cache), timeout=left),
+            seconds=self.spec.install_timeout,
+        )
+        self.log = redact(f"{done.out}{done.err}"[-LOG_KEPT:])
+        if done.ok:
+            return None
+        return self._failure(done, attempts, cache, time.monotonic() - began)
+
+    def finish(self) -> dict[str, Any]:
+        """Write the marker; from now on the environment is there."""
+        marker = {
+            "schema": MARKER_SCHEMA,
+            "lock": self.lock.digest,
+            "interpreter": self._interpreter(),
+            "installed": self._present(),
+            "log": self.log,
+        }
+        atomic_write(self.folder / MARKER, json.dumps(marker))
+        return marker
+
+    def prepared(self, marker: Mapping[str, Any], *, seconds: float, reused: bool) -> Prepared:
+        """The record."""
+        if reused:
+            with contextlib.suppress(OSError):  # a read-only cache serves as well
+                os.utime(self.folder / MARKER)
+        note = f"{self.resolved.note}\n" if self.resolved.note else ""
+        return Prepared(
+            spec=self.spec,
+            python=(str(self.venv / "bin" / "python"),),
+            python_version=self.interpreter.version,
+            lock=self.lock,
+            folder=self.folder,
+            seconds={"resolve": self.resolved.seconds, "install": seconds},
+            reused=reused,
+            log=note + str(marker.get("log", "")),
+        )
+
+    def _failure(self, done: Completed, attempts: int, cache: Path, seconds: float) -> Failure:
+        trouble = uv.trouble_of(done)
+        reason = {
+            uv.Trouble.NO_SOLUTION: words.no_solution(self.log),
+            uv.Trouble.TIMED_OUT: words.install_timed_out(self.spec.install_timeout, self.log),
+            uv.Trouble.DISK_FULL: words.disk_full(str(cache)),
+            uv.Trouble.NOT_WRITABLE: words.not_writable(str(cache), self.log),
+            uv.Trouble.HASH: words.wrong_hash(self.log),
+            uv.Trouble.OTHER: words.install_failed(self.log),
+        }.get(trouble) or words.network_failed("installing", attempts, self.log)
+        return Failure(
+            spec=self.spec,
+            status=trouble.status,
+            stage=Stage.INSTALL,
+            reason=reason,
+            log=self.log,
+            lock=self.lock,
+            seconds={"resolve": self.resolved.seconds, "install": seconds},
+        )
+
+    def _interpreter(self) -> dict[str, Any]:
+        return {"path": str(self.interpreter.path), "identity": list(self.interpreter.identity)}
+
+    def _present(self) -> list[str]:
+        """The names in the environment's package folder."""
+        xy = ".".join(map(str, self.interpreter.release[:2]))
+        return sorted(os.listdir(self.venv / "lib" / f"python{xy}" / "site-packages"))  # noqa: PTH208
+
+    def _whole(self, installed: Sequence[str]) -> bool:
+        """Whether nothing was taken away, and no distribution was added by hand."""
+        present = set(self._present())
+        added = present.difference(installed)
+        return present.issuperset(installed) and not any(
+            name.endswith(".dist-info") for name in added
+        )
+
+
+def _forget_older(place: Path, current: Path) -> None:
+    """Remove environments of older locks that no run has used for a while."""
+    for folder in place.iterdir():
+        marker = folder / MARKER
+        with contextlib.suppress(OSError):  # half-made, or going away: the sweep's business
+            if folder != current and time.time() - marker.stat().st_mtime > FORGET:
+                remove_tree(folder)

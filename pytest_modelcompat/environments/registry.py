@@ -1,0 +1,120 @@
+"""Which kinds of environment there are, and the one function that makes any of them."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from pytest_modelcompat.environments.cache import LockTimeout
+from pytest_modelcompat.environments.existing import ExistingPython
+from pytest_modelcompat.environments.nox import HostEnvironments
+from pytest_modelcompat.environments.protocol import (
+    EnvironmentKind,
+    EnvironmentSpec,
+    Failure,
+    Prepared,
+)
+from pytest_modelcompat.environments.redact import redact
+from pytest_modelcompat.errors import environment as words
+from pytest_modelcompat.results.model import CellStatus, EnvironmentRecord, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_modelcompat.runner.command import Process
+
+__all__ = ["KINDS", "kind_of", "prepare", "record"]
+
+LOG_SHOWN = 8000  # characters
+
+
+class NotBuilt:
+    """A kind of image that the matrix may name and this version cannot make."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def prepare(self, spec: EnvironmentSpec, *, cache: Path) -> Failure:  # noqa: ARG002
+        """Say so."""
+        return Failure(
+            spec=spec,
+            status=CellStatus.UNAVAILABLE,
+            stage=Stage.START,
+            reason=words.kind_not_built(self.name),
+        )
+
+    def start(
+        self,
+        prepared: Prepared,
+        arguments: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        files: Sequence[Path],
+        folder: Path,
+    ) -> Process:
+        """Never reached: there is nothing prepared."""
+        raise NotImplementedError(self.name)
+
+
+# image kind -> how it is made. A new kind is a module and a line here.
+KINDS: dict[str, EnvironmentKind] = {
+    "host": HostEnvironments(),
+    "python": ExistingPython(),
+    "docker": NotBuilt("docker"),
+    "nox": NotBuilt("nox"),
+    "tox": NotBuilt("tox"),
+    "ssh": NotBuilt("ssh"),
+}
+
+
+def kind_of(spec: EnvironmentSpec) -> EnvironmentKind:
+    """The kind that makes this environment, and starts processes in it."""
+    return KINDS.get(spec.image.kind) or NotBuilt(spec.image.kind)
+
+
+def prepare(spec: EnvironmentSpec, *, cache: Path) -> Prepared | Failure:
+    """Make an environment, or say why there is none; what the machine refuses is a result too.
+
+    Args:
+        spec: what it must hold.
+        cache: the cache folder, see `cache.cache_folder`.
+
+    Raises:
+        StoppedError: the run is being stopped.
+    """
+    try:
+        return kind_of(spec).prepare(spec, cache=cache)
+    except LockTimeout:
+        reason = words.environment_busy(spec.install_timeout)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            reason = words.disk_full(str(cache))
+        elif error.errno in {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}:
+            reason = words.not_writable(str(cache), error.strerror or str(error))
+        else:
+            reason = words.install_failed(str(error))
+    return Failure(
+        spec=spec,
+        status=CellStatus.INFRASTRUCTURE_FAILED,
+        stage=Stage.INSTALL,
+        reason=redact(reason),
+    )
+
+
+def record(made: Prepared | Failure) -> EnvironmentRecord:
+    """The environment as run.json shows it."""
+    lock = made.lock
+    return EnvironmentRecord(
+        id=made.spec.id,
+        role=made.spec.role,
+        kind=made.spec.image.kind,
+        status=(CellStatus.COMPLETED if isinstance(made, Prepared) else made.status).value,
+        lock_digest=lock.digest if lock else None,
+        python=made.python_version if isinstance(made, Prepared) else made.spec.python,
+        reason="" if isinstance(made, Prepared) else redact(made.reason),
+        seconds=dict(made.seconds),
+        packages=tuple(f"{name}=={version}" for name, version in lock.packages) if lock else (),
+        log=redact(made.log)[-LOG_SHOWN:],
+        reused=isinstance(made, Prepared) and made.reused,
+    )
