@@ -29,7 +29,7 @@ _TYPE = re.compile(
 )
 _NODE = re.compile(r"<(\w{1,20}\([^()\n]{1,80}\))[^\n]*>")
 _BRACKETED_NAME = re.compile(
-    r"(?i)\b(node|parameter|input|output|name|initializer|arg)(\s?[:=]?\s?)\([^()\n]{0,300}\)"
+    r"(?i)(?<!<)\b(node|parameter|input|output|name|initializer|arg)(\s?[:=]?\s?)\([^()\n]{0,300}\)"
 )
 _LABELLED_NAME = re.compile(
     r"(?i)\b(node name|friendly_name|name|node|output|input)(\s?[:=]\s?)"

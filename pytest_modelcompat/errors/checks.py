@@ -1,0 +1,114 @@
+"""What is said about a check that cannot be planned: patterns, models, data sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_modelcompat.errors import suggest
+from pytest_modelcompat.errors.matrix import Sentence, listed, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "bad_array",
+    "bad_data_set",
+    "bad_npz",
+    "escaping_external_data",
+    "exact_type_needs_folder",
+    "missing_external_data",
+    "no_data_sets",
+    "no_such_model",
+    "nothing_matches",
+    "object_array",
+    "outputs_without_inputs",
+    "unreadable_model",
+]
+
+
+def nothing_matches(pattern: str, corpora: Iterable[str], known: Iterable[str]) -> Sentence:
+    """A pattern of `match` selects no case."""
+    where = listed(corpora) or "the corpus"
+    return Sentence(
+        f"{shown(pattern)} matches no case of {where}.",
+        suggest(pattern, known)
+        or "Write an operator of ai.onnx, `domain::Name`, or a pattern that starts with `test_`.",
+    )
+
+
+def no_such_model(name: str, path: str) -> Sentence:
+    """A model's file is not there, or not a file."""
+    return Sentence(
+        f"The model {shown(name)} has no file at {shown(path)}.",
+        "Paths are relative to the matrix file.",
+    )
+
+
+def unreadable_model(name: str, reason: str) -> Sentence:
+    """A model's file cannot be read."""
+    return Sentence(f"The model {shown(name)} cannot be read: {reason}.")
+
+
+def escaping_external_data(name: str, location: str) -> Sentence:
+    """External data outside of the model's folder."""
+    return Sentence(
+        f"The model {shown(name)} wants data from {shown(location)}, outside of its folder.",
+        "Save it again with its data beside it.",
+    )
+
+
+def missing_external_data(name: str, location: str) -> Sentence:
+    """External data that are not there, or not a plain file."""
+    return Sentence(
+        f"The model {shown(name)} wants data from {shown(location)}, which is not a plain file.",
+        "Put the file beside the model; links are not followed.",
+    )
+
+
+def bad_npz(path: str, reason: str) -> Sentence:
+    """A file that is no .npz, or a damaged one."""
+    return Sentence(
+        f"{shown(path)} is not an .npz file that can be read: {reason}.",
+        "Write it with numpy.savez.",
+    )
+
+
+def object_array(path: str, key: str) -> Sentence:
+    """Pickled objects are never read."""
+    return Sentence(
+        f"The array {shown(key)} in {shown(path)} holds Python objects, which are never unpickled.",
+        "Save numbers or fixed-width strings; other values come in the folder layout.",
+    )
+
+
+def bad_array(path: str, key: str, reason: str) -> Sentence:
+    """One array of a file cannot be read."""
+    return Sentence(f"The array {shown(key)} in {shown(path)} cannot be read: {reason}.")
+
+
+def exact_type_needs_folder(path: str, key: str, dtype: str) -> Sentence:
+    """A type that an .npz cannot say."""
+    return Sentence(
+        f"The array {shown(key)} in {shown(path)} has type {shown(dtype)}, which no tensor has.",
+        "bfloat16, float8, int4 and sequences come as test_data_set_N/input_K.pb.",
+    )
+
+
+def outputs_without_inputs(name: str) -> Sentence:
+    """Outputs for inputs that nobody gave."""
+    return Sentence(
+        f"The data of {shown(name)} have outputs and no inputs.", "Name the inputs' file too."
+    )
+
+
+def no_data_sets(path: str) -> Sentence:
+    """A folder in which no data set lies."""
+    return Sentence(
+        f"There is no data set in {shown(path)}.",
+        "A data set is a folder test_data_set_0 with input_0.pb, input_1.pb, …",
+    )
+
+
+def bad_data_set(path: str, reason: str) -> Sentence:
+    """A file of a data set cannot be read."""
+    return Sentence(f"{shown(path)} cannot be read as a value: {reason}.")
