@@ -200,7 +200,8 @@ class Cell:
         limits: after every adjust.
         skip: reason, where a rule skips the cell.
         checks: the entries whose `when` matches, models filtered likewise.
-        rules: which rule changed the cell, for --compat-plan ("adjust[0] (line 12): packages +numpy<2").
+        rules: which rule changed the cell, for --compat-plan
+            ("adjust[0] (line 12): packages +numpy<2").
     """
 
     id: str

@@ -1,0 +1,213 @@
+"""Values of axes: a plain text, or the long form `{id, value, packages, env, options, ...}`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from pytest_modelcompat.errors import matrix as words
+from pytest_modelcompat.matrix import grammar
+from pytest_modelcompat.matrix.declared import AxisValue
+from pytest_modelcompat.matrix.defaults import defaults
+from pytest_modelcompat.matrix.model import Framework, Image, ImageKind
+from pytest_modelcompat.matrix.yaml_nodes import MapNode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from pytest_modelcompat.errors.matrix import Sentence
+    from pytest_modelcompat.matrix.reading import Reader
+    from pytest_modelcompat.matrix.yaml_nodes import Node
+
+__all__ = ["Context", "existing_path", "parse_value"]
+
+_COMMON = ("id", "value", "packages", "env", "options")
+_FRAMEWORK_KEYS = (*_COMMON, "runtime", "module")
+_EXAMPLE = '{value: "1.20.1", packages: ["numpy<2"]}'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What every part of the loader needs.
+
+    Attributes:
+        reader: takes values out of nodes and tells problems.
+        folder: of the matrix; relative paths start there.
+        axis_names: every axis of the matrix, for matchers.
+        checks, runtimes: names that plugins added.
+    """
+
+    reader: Reader
+    folder: Path
+    axis_names: tuple[str, ...] = ()
+    checks: Collection[str] = ()
+    runtimes: Collection[str] = ()
+
+
+def existing_path(context: Context, node: Node | None, what: str) -> Path | None:
+    """A file or folder that is there, made absolute; anything else is a problem."""
+    text = context.reader.text(node, what, lambda text: grammar.printable(what, text))
+    if text is None:
+        return None
+    path = context.folder / text
+    try:
+        if path.is_file() or path.is_dir():
+            return type(path)(os.path.normpath(path))
+        there = path.exists()
+    except OSError:  # a name that is too long, a loop of links
+        there = False
+    context.reader.tell(words.not_a_file() if there else words.no_such_file(what, text), node)
+    return None
+
+
+def parse_value(
+    context: Context, node: Node, axis: str, *, distribution: str | None = None
+) -> AxisValue | None:
+    """One value of an axis.
+
+    Args:
+        context: of the loader.
+        node: text or mapping.
+        axis: its name outside the file.
+        distribution: for a framework: the key it stands under; None where the value itself is
+            `name==version` (in `include`).
+    """
+    reader = context.reader
+    fields: Mapping[str, Node] = {}
+    value_node: Node | None = node
+    if isinstance(node, MapNode):
+        fields = reader.fields(node, f"A value of {axis}", _known_keys(axis, node), _EXAMPLE)
+        value_node = fields.get("value")
+        if value_node is None:
+            reader.tell(words.missing_key("value", f"A value of {axis}", _EXAMPLE), node)
+            return None
+    kind = _image_kind(context, fields) if axis == "image" else None
+    if axis.startswith(("env.", "options.")):
+        text = reader.value(value_node, axis)  # type: ignore[arg-type]
+    else:
+        text = reader.text(
+            value_node,
+            f"A value of {axis}",
+            lambda text: _check(axis, text, distribution=distribution, kind=kind),
+        )
+    if text is None:
+        return None
+    framework = image = None
+    if axis == "framework":
+        framework = _framework(context, node, fields, text, distribution)
+        if framework is None:
+            return None
+        text = str(framework)
+    elif axis == "image":
+        image = _image(context, fields, text, kind)
+    id_ = reader.text(fields.get("id"), "An id", lambda text: grammar.word("An id", text))
+    return AxisValue(
+        axis=axis,
+        value=text,
+        id=id_ or text,
+        packages=reader.texts(
+            fields.get("packages"), "`packages`", '["numpy<2"]', grammar.requirement
+        ),
+        env=reader.settings(fields.get("env"), "`env`", grammar.env_name, "{NAME: value}"),
+        options=reader.settings(
+            fields.get("options"), "`options`", grammar.option_name, "{name: value}"
+        ),
+        framework=framework,
+        image=image,
+        line=node.line,
+        column=node.column,
+    )
+
+
+def _known_keys(axis: str, node: MapNode) -> tuple[str, ...]:
+    if axis == "framework":
+        return _FRAMEWORK_KEYS
+    if axis != "image":
+        return _COMMON
+    kinds = [getattr(value, "value", "") for key, value in node.entries if key.value == "kind"]
+    settings = defaults().image_settings
+    own = settings.get(kinds[0] if kinds else "docker", {})
+    return (*_COMMON, "kind", *own)
+
+
+def _check(axis: str, text: str, *, distribution: str | None, kind: str | None) -> Sentence | None:
+    """The grammar of an axis' plain values."""
+    if axis == "framework":
+        return grammar.pin(text) if distribution is None else grammar.version_or_installed(text)
+    if axis == "python":
+        return grammar.python(text)
+    if axis == "provider":
+        return grammar.provider(text)
+    if axis == "image":
+        return _check_image(text, kind)
+    return grammar.version(text)
+
+
+def _check_image(text: str, kind: str | None) -> Sentence | None:
+    odd = grammar.printable("An image", text)
+    if odd or (kind is None and text == "host"):
+        return odd
+    if kind == "ssh":
+        return grammar.remote(text)
+    if kind == "python":
+        return words.option_like("An image", text) if text.startswith("-") else None
+    if kind in {"nox", "tox"}:
+        return grammar.session(text.replace("{python}", "3.0"))
+    if kind == "host":
+        return grammar.word("A host environment", text)
+    return grammar.image_reference(text)
+
+
+def _framework(
+    context: Context,
+    node: Node,
+    fields: Mapping[str, Node],
+    text: str,
+    distribution: str | None,
+) -> Framework | None:
+    reader = context.reader
+    known = defaults()
+    name, version = grammar.split_pin(text) if distribution is None else (distribution, text)
+    runtimes = sorted({*known.distributions.values(), *known.providers, *context.runtimes})
+    runtime = known.distributions.get(name)
+    if "runtime" in fields:
+        runtime = reader.choice(fields["runtime"], "`runtime`", runtimes)
+        if runtime is None:
+            return None
+    if runtime is None:
+        reader.tell(words.unknown_framework(name, known.distributions), node)
+        return None
+    module = reader.text(fields.get("module"), "`module`", grammar.module)
+    if (runtime == "backend") != ("module" in fields):
+        wrong = words.module_without_backend if module else words.backend_without_module
+        reader.tell(wrong(), fields.get("module", node))
+    return Framework(distribution=name, version=version, runtime=runtime, module=module)
+
+
+def _image_kind(context: Context, fields: Mapping[str, Node]) -> str | None:
+    kinds = tuple(defaults().image_settings)
+    return context.reader.choice(fields.get("kind"), "`kind`", kinds)
+
+
+def _image(context: Context, fields: Mapping[str, Node], text: str, kind: str | None) -> Image:
+    kind = kind or ("host" if text == "host" else "docker")
+    settings = []
+    for name, form in defaults().image_settings[kind].items():
+        if name not in fields:
+            continue
+        if form == "path":
+            path = existing_path(context, fields[name], f"{name} of an image")
+            found = str(path) if path else None
+        else:
+            found = context.reader.text(fields[name], f"`{name}`", _plain_setting)
+        if found is not None:
+            settings.append((name, found))
+    return Image(kind=cast("ImageKind", kind), value=text, settings=tuple(settings))
+
+
+def _plain_setting(text: str) -> Sentence | None:
+    if text.startswith("-"):
+        return words.option_like("A setting", text)
+    return grammar.printable("A setting", text)
