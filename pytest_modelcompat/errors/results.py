@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem
+from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem, suggest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 __all__ = ["StoreProblem", "StoredRunProblem", "WriteError"]
@@ -241,6 +242,8 @@ def no_pandas() -> UsageProblem:
     )
 
 
-def no_such_cell(cell: str, known: str) -> UsageProblem:
+def no_such_cell(cell: str, known: Iterable[str]) -> UsageProblem:
     """A cell id that the run does not have."""
-    return UsageProblem(Problem(message=f"The run has no cell {cell[:200]!r}.", hint=known))
+    return UsageProblem(
+        Problem(message=f"The run has no cell {cell[:200]!r}.", hint=suggest(cell, known))
+    )
