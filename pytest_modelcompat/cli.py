@@ -1,1 +1,217 @@
-"""The `modelcompat` command."""
+"""The `modelcompat` command: everything around a run that is not the run itself.
+
+Each sub-command is a function that takes its parsed arguments and returns an exit status; mistakes
+of the user are a sentence on standard error and exit status 4, as in pytest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_modelcompat import __version__
+from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+DEFAULT_REPORT = "reports/latest"
+
+STARTER = """\
+# Which onnxruntime releases run these models, and run them right?
+# Run with: pytest --compat-matrix={name}
+schema: 1
+axes:
+  framework:
+    onnxruntime: ["1.20.1", "1.23.2"]
+checks:
+  op_support:
+    corpus: ["onnx==1.18.0"]
+    match: [Conv, Relu, MatMul]
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one sub-command.
+
+    Args:
+        argv: without the program's name; default: the command line.
+
+    Returns:
+        The exit status: 0, 1 where something is not as it should be, 4 for a mistake of the user.
+    """
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except UsageProblem as problem:
+        for each in problem.problems:
+            sys.stderr.write(f"modelcompat: {each}\n")
+        return int(pytest.ExitCode.USAGE_ERROR)
+    except ModelcompatError as error:
+        sys.stderr.write(f"modelcompat: {error}\n")
+        return int(pytest.ExitCode.USAGE_ERROR)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="modelcompat", description="Around compatibility runs of models.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    one = commands.add_parser("init", help="write a small matrix to start from")
+    one.add_argument("file", nargs="?", default="matrices/compat.yaml")
+    one.set_defaults(run=_init)
+
+    one = commands.add_parser("plan", help="print what a matrix would run, and why, as JSON")
+    one.add_argument("matrix", nargs="?", default="")
+    one.add_argument("--select", default=None, metavar="MATCHER")
+    one.set_defaults(run=_plan)
+
+    one = commands.add_parser("lock", help="resolve every environment of a matrix; install nothing")
+    one.add_argument("matrix")
+    one.add_argument("--select", default=None, metavar="MATCHER")
+    one.add_argument("--output", default="locks", metavar="DIR")
+    one.set_defaults(run=_lock)
+
+    one = commands.add_parser("report", help="make the report of a stored run anew")
+    one.add_argument("folder", nargs="?", default=DEFAULT_REPORT)
+    one.set_defaults(run=_report)
+
+    one = commands.add_parser(
+        "rejudge", help="apply other tolerances to a stored run; nothing is measured"
+    )
+    one.add_argument("folder", nargs="?", default=DEFAULT_REPORT)
+    one.add_argument("--output", default=None, metavar="DIR", help="default: beside the run")
+    one.add_argument(
+        "--tolerance",
+        action="append",
+        default=[],
+        metavar="TYPE:KEY=NUMBER",
+        help="for example float32:rtol=1e-2,atol=1e-4 or float16:ulp=8",
+    )
+    one.add_argument(
+        "--against", default=None, metavar="CELL", help="compare with this cell's outputs"
+    )
+    one.set_defaults(run=_rejudge)
+
+    one = commands.add_parser("explain", help="tell a case or cell of a stored run in full")
+    one.add_argument("what", help="a cell's id, or part of a case's name")
+    one.add_argument("--report", default=DEFAULT_REPORT, metavar="DIR")
+    one.set_defaults(run=_explain)
+
+    one = commands.add_parser("doctor", help="say what this machine offers to a run")
+    one.set_defaults(run=_doctor)
+
+    one = commands.add_parser("clean", help="remove what dead runs left, or the whole cache")
+    one.add_argument("--all", action="store_true", help="the whole cache")
+    one.set_defaults(run=_clean)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """As argparse does, with pytest's exit status for a usage error."""
+        self.print_usage(sys.stderr)
+        self.exit(int(pytest.ExitCode.USAGE_ERROR), f"{self.prog}: {message}\n")
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    path = Path(arguments.file)
+    if path.exists():
+        raise UsageProblem(command_line.file_exists(str(path)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(STARTER.format(name=path.as_posix()), encoding="utf-8")
+    sys.stdout.write(f"wrote {path}; run it with: pytest --compat-matrix={path.as_posix()}\n")
+    return 0
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    options = [f"--compat-matrix={arguments.matrix}", "--compat-plan", "-p", "no:cacheprovider"]
+    if not arguments.matrix:
+        options[0] = "--compat-matrix"
+    if arguments.select:
+        options.append(f"--compat-select={arguments.select}")
+    return int(pytest.main(options))
+
+
+def _lock(arguments: argparse.Namespace) -> int:
+    from pytest_modelcompat.lock import lock_matrix  # noqa: PLC0415 - each command pays for itself
+
+    lines, complete = lock_matrix(
+        Path(arguments.matrix), select=arguments.select, output=Path(arguments.output)
+    )
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return 0 if complete else 1
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from pytest_modelcompat import report  # noqa: PLC0415
+
+    sys.stdout.write(f"{report.render(Path(arguments.folder))}\n")
+    return 0
+
+
+def _rejudge(arguments: argparse.Namespace) -> int:
+    from pytest_modelcompat.results import rejudge  # noqa: PLC0415
+
+    sys.stdout.write(
+        rejudge.command(
+            Path(arguments.folder),
+            output=Path(arguments.output) if arguments.output else None,
+            tolerances=arguments.tolerance,
+            against=arguments.against,
+        )
+    )
+    return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from pytest_modelcompat.results.load import load  # noqa: PLC0415
+
+    run = load(Path(arguments.report))
+    found = 0
+    for cell in run.cells:
+        if cell["id"] == arguments.what:
+            found += 1
+            sys.stdout.write(json.dumps(cell, indent=2, ensure_ascii=False) + "\n")
+    for case in run.cases():
+        if arguments.what in str(case.get("case", "")):
+            found += 1
+            sys.stdout.write(json.dumps(case, indent=2, ensure_ascii=False) + "\n")
+    if not found:
+        raise UsageProblem(command_line.nothing_to_explain(arguments.what, arguments.report))
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from pytest_modelcompat.environments import doctor  # noqa: PLC0415
+
+    for line in doctor.lines():
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    from pytest_modelcompat.environments.cache import cache_folder, sweep  # noqa: PLC0415
+
+    cache = cache_folder()
+    if arguments.all:
+        if cache.exists():
+            shutil.rmtree(cache)
+        sys.stdout.write(f"removed {cache}\n")
+        return 0
+    removed = sweep(cache)
+    sys.stdout.write(f"removed {len(removed)} left-overs\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat import matrix as language
-from pytest_modelcompat.checks import registry as checks
+from pytest_modelcompat import report
+from pytest_modelcompat.checks.protocol import Sources, check
 from pytest_modelcompat.environments.cache import cache_folder
 from pytest_modelcompat.environments.protocol import environment_of
 from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line
-from pytest_modelcompat.results import write
+from pytest_modelcompat.report import terminal
+from pytest_modelcompat.results import plan_file
 from pytest_modelcompat.runner import corpora as corpus_files
 from pytest_modelcompat.runner.plan import Plan, PlannedCell
-from pytest_modelcompat.runner.run import Ended, Running
+from pytest_modelcompat.runner.run import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +39,7 @@ __all__ = [
     "STEPS",
     "Collected",
     "CorpusMissingError",
+    "Ended",
     "Loaded",
     "Planned",
     "Settings",
@@ -91,6 +94,19 @@ class Collected:
 
     loaded: Loaded
     corpora: Mapping[str, Corpus]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What is left to say when the run is over.
+
+    Attributes:
+        green: the run went through and each of its matrices was measured (items tell the rest).
+        lines: the summary for the terminal.
+    """
+
+    green: bool
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -169,12 +185,12 @@ def plan(collected: Collected) -> Planned:
         environments=tuple(environments.values()),
         cells=tuple(cells),
     )
-    return Planned(settings, replace(made, digest=write.plan_digest(made)))
+    return Planned(settings, replace(made, digest=plan_file.plan_digest(made)))
 
 
 def plan_text(made: Plan) -> Iterator[str]:
     """The plan as JSON, in pieces."""
-    return write.plan_text(made)
+    return plan_file.plan_text(made)
 
 
 def start(planned: Planned, selection: Selection) -> Running:
@@ -189,8 +205,11 @@ def start(planned: Planned, selection: Selection) -> Running:
 
 
 def finish(running: Running, *, interrupted: bool, tell: Callable[[str], None] = _silent) -> Ended:
-    """End what still runs, write every output and the report."""
-    return running.finish(interrupted=interrupted, tell=tell)
+    """End what still runs, write every output, and make the report."""
+    green = running.finish(interrupted=interrupted)
+    tell("writing the report")
+    report.render(running.settings.report)
+    return Ended(green=green, lines=tuple(terminal.summary(running.settings.report).splitlines()))
 
 
 STEPS = (load, corpora, plan, start, finish)
@@ -217,14 +236,15 @@ def _workloads(collected: Collected) -> dict[CheckEntry, Workload]:
     """One workload for each distinct entry: cells share it."""
     made = {}
     problems = []
-    for entry in _entries(collected.loaded.matrices):
-        bundles = [(name, collected.corpora[name].path) for name in entry.corpus]
+    corpora = {name: corpus.path for name, corpus in collected.corpora.items() if corpus.path}
+    for entry, cell in _entries(collected.loaded.matrices).items():
+        sources = Sources(
+            folder=collected.loaded.settings.cache / "data",
+            corpora=corpora,
+            matrix=cell.matrix_file,
+        )
         try:
-            made[entry] = checks.workload(
-                entry,
-                corpora=[(name, path) for name, path in bundles if path is not None],
-                folder=collected.loaded.settings.cache / "data",
-            )
+            made[entry] = check(entry.check).plan(entry, sources)
         except UsageProblem as problem:
             problems.extend(problem.problems)
     if problems:

@@ -109,3 +109,16 @@ def corpus_missing(corpus: str, reason: str) -> str:
         f"The node tests of {corpus} could not be had, so nothing was planned and nothing ran: "
         f"{reason}"
     )
+
+
+def file_exists(path: str) -> Problem:
+    """A file that `init` would overwrite."""
+    return Problem(message=f"{path} exists already.", hint="Name another file.")
+
+
+def nothing_to_explain(what: str, report: str) -> Problem:
+    """A name that the stored run does not have."""
+    return Problem(
+        message=f"The run in {report!r} has no cell {what[:200]!r} and no case with it in its name.",
+        hint="`modelcompat report` makes the page that lists them.",
+    )

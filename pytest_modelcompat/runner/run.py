@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from pytest_modelcompat.results.complete import complete as fill
 from pytest_modelcompat.results.expect import KnownIndex
 
-from pytest_modelcompat import report
 from pytest_modelcompat.environments import registry
 from pytest_modelcompat.environments.cache import sweep
 from pytest_modelcompat.environments.protocol import Failure, Prepared
-from pytest_modelcompat.report import terminal
-from pytest_modelcompat.results import write
+from pytest_modelcompat.results.plan_file import write_plan
 from pytest_modelcompat.results.info import new_run
 from pytest_modelcompat.results.model import (
     CellRecord,
@@ -30,7 +29,8 @@ from pytest_modelcompat.results.model import (
     Status,
 )
 from pytest_modelcompat.results.store import Store
-from pytest_modelcompat.runner import repro
+from pytest_modelcompat.results.write import write_outputs
+from pytest_modelcompat.runner import command, repro
 from pytest_modelcompat.runner.attest import contradiction
 from pytest_modelcompat.runner.board import Board
 from pytest_modelcompat.runner.measure import CellEnd, Measurer, not_run
@@ -49,24 +49,11 @@ if TYPE_CHECKING:
 
     Selection = Mapping[str, Collection[int]]
 
-__all__ = ["Ended", "Running"]
+__all__ = ["Running"]
 
 ATTEMPTS = 2  # of a cell whose infrastructure failed
 BATCH = 2000  # not-run records in one transaction
 PATIENCE = 10.0  # seconds for the threads to end after everything was told to stop
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """What is left to say when the run is over.
-
-    Attributes:
-        green: nothing of what the run itself judges went wrong (items speak for themselves).
-        lines: the summary for the terminal.
-    """
-
-    green: bool
-    lines: tuple[str, ...]
 
 
 class Running:
@@ -105,12 +92,13 @@ class Running:
             UsageProblem: the report folder cannot be used.
         """
         settings = self.settings
+        command.allow_all()
         self._store = Store.open(
             settings.report, plan_digest=self.plan.digest, run=self._info(), fresh=settings.fresh
         )
         run = self._store.run
         self._reuse = Reuse(settings.cache, run=run.id, started=run.started)
-        write.write_plan(settings.report, self.plan)
+        write_plan(settings.report, self.plan)
         self._store.register_cells([planned.cell.id for planned in self.plan.cells])
         sweep(settings.cache)
         self._workplace = Workplace(settings.cache)
@@ -156,6 +144,13 @@ class Running:
         self.board.preparing(1)
         try:
             made = registry.prepare(spec, cache=self.settings.cache)
+        except command.StoppedError:
+            return Failure(
+                spec=spec,
+                status=CellStatus.INTERRUPTED,
+                stage=Stage.INSTALL,
+                reason=self._stopped or "stopped",
+            )
         finally:
             self.board.preparing(-1)
         self.store.set_environment(registry.record(made))
@@ -357,43 +352,44 @@ class Running:
             raise self._error
 
     def stop(self, reason: str) -> None:
-        """Start nothing more, and end what runs."""
+        """Start nothing more, and end what runs: installations and workers."""
         with self._lock:
             self._stopped = self._stopped or reason
             running = list(self._measurers)
+        command.stop_all()
         for measurer in running:
             measurer.stop(reason)
 
     def abandon(self) -> None:
         """Leave nothing behind, whatever state this is in; a second call does nothing."""
-        self.stop("stopped")
+        if not self.board.finished:
+            self.stop("stopped")
         if self._workplace is not None:
             self._workplace.close()
         if self._store is not None:
             self._store.close()
 
-    def finish(self, *, interrupted: bool, tell: Callable[[str], None]) -> Ended:
-        """Stop what still runs, account for all of it, write outputs and report."""
+    def finish(self, *, interrupted: bool) -> bool:
+        """Stop what still runs, account for all of it, and write the output files.
+
+        Returns:
+            Whether the run went through and each matrix was measured (items tell the rest).
+        """
         complete = self.board.finished and self._error is None
         if not complete:
             self.stop("interrupted" if interrupted else "stopped")
             assert self._schedule is not None
             self._schedule.join(PATIENCE)
-        for planned in self.plan.cells:
-            if planned.cell.id not in self.selection:
-                reason = "deselected"
-            elif self.board.cell(planned.cell.id) is None:
-                reason = self._stopped or "stopped"
-            else:
-                continue
-            self._close(planned, CellEnd(status=CellStatus.INTERRUPTED, reason=reason), None)
+        deselected = {
+            planned.cell.id: "deselected"
+            for planned in self.plan.cells
+            if planned.cell.id not in self.selection
+        }
+        fill(self.store, self.plan, reason=self._stopped or "stopped", reasons=deselected)
         if complete:
             self.store.finish()
-        tell("writing the report")
-        write.write_outputs(self.store, self.settings.report)
-        report.render(self.settings.report)
-        lines = terminal.summary(self.settings.report).splitlines()
-        return Ended(green=complete and self._measured_something(), lines=tuple(lines))
+        write_outputs(self.store)
+        return complete and self._measured_something()
 
     def _measured_something(self) -> bool:
         """Whether each matrix that took part has at least one measured case."""
