@@ -27,31 +27,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pytest_modelcompat.checks.protocol import Sources
     from pytest_modelcompat.matrix.model import CheckEntry
 
     Pair = tuple[str, str, int]
 
-__all__ = ["Coverage", "coverage", "plan", "selects", "workload"]
+__all__ = ["Coverage", "coverage", "selects", "workload"]
 
 _CASE = "test_"
 _MAIN = "ai.onnx"
 
 
-def plan(entry: CheckEntry, sources: Sources) -> Workload:
-    """The work of one entry; see `checks.protocol.Check`."""
-    corpora = [(name, sources.corpora[name]) for name in entry.corpus]
-    return workload(entry, corpora, file=sources.matrix)
-
-
 def workload(
-    entry: CheckEntry, corpora: Sequence[tuple[str, Path]], *, file: Path | None = None
+    entry: CheckEntry,
+    corpora: Sequence[tuple[str, Path]],
+    *,
+    folder: Path | None = None,
+    file: Path | None = None,
 ) -> Workload:
     """The cases of an entry.
 
     Args:
         entry: of the matrix.
         corpora: (requirement such as "onnx==1.18.0", its bundle), in any order.
+        folder: not used: nothing has to be written.
         file: the matrix, named in problems.
 
     Returns:
@@ -61,6 +59,7 @@ def workload(
         UsageProblem: a pattern of `match` selects nothing.
         OSError, ValueError: a bundle cannot be read.
     """
+    del folder
     ordered = sorted(corpora, key=lambda corpus: _release(corpus[0]))
     bundles = [Bundle.open(path) for _, path in ordered]
     _require_all_match(entry, [name for name, _ in ordered], bundles, file)

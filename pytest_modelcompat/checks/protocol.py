@@ -2,47 +2,43 @@
 
 A check turns its entry into a `Workload`: cases, the bundles that hold their inputs, and what they
 are judged against. It never runs anything, so that the whole plan exists before the first
-environment. A new check is a module with a `plan` function and a line in the registry below.
+environment. A new check is a module with a `workload` function and a line in the registry below.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_modelcompat.matrix.model import CheckEntry
     from pytest_modelcompat.runner.plan import Workload
 
-__all__ = ["REGISTRY", "Check", "Sources", "check"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sources:
-    """What a plan may read.
-
-    Attributes:
-        folder: of the cache, for bundles that a check writes; named by their content.
-        corpora: requirement ("onnx==1.18.0") -> the bundle that was collected from it.
-        produced: (model's name, setting's label) -> the file that its producer made.
-        matrix: the matrix file, named in problems.
-    """
-
-    folder: Path
-    corpora: Mapping[str, Path] = field(default_factory=dict)
-    produced: Mapping[tuple[str, str], Path] = field(default_factory=dict)
-    matrix: Path | None = None
+__all__ = ["REGISTRY", "Check", "check", "workload"]
 
 
 class Check(Protocol):
     """One check."""
 
-    def plan(self, entry: CheckEntry, sources: Sources) -> Workload:
+    def workload(
+        self,
+        entry: CheckEntry,
+        corpora: Sequence[tuple[str, Path]],
+        *,
+        folder: Path,
+        file: Path | None = None,
+    ) -> Workload:
         """The work of one entry.
+
+        Args:
+            entry: of the matrix.
+            corpora: (requirement such as "onnx==1.18.0", the bundle collected from it), those that
+                the entry names.
+            folder: of the cache, for bundles that the check writes, named by their content.
+            file: the matrix, named in problems.
 
         Raises:
             UsageProblem: the entry's patterns, models or data cannot be used; all of them at once.
@@ -62,11 +58,23 @@ def check(name: str, more: Mapping[str, Check] | None = None) -> Check:
 
     Args:
         name: as in the matrix.
-        more: checks of other plugins.
+        more: checks of other plugins; ours cannot be replaced.
 
     Raises:
         KeyError: there is none.
     """
-    if more and name in more:
-        return more[name]
-    return cast("Check", import_module(REGISTRY[name]))
+    if name in REGISTRY:
+        return cast("Check", import_module(REGISTRY[name]))
+    return (more or {})[name]
+
+
+def workload(
+    entry: CheckEntry,
+    corpora: Sequence[tuple[str, Path]],
+    *,
+    folder: Path,
+    file: Path | None = None,
+    more: Mapping[str, Check] | None = None,
+) -> Workload:
+    """The work of one entry, by the check that it names; see `Check.workload`."""
+    return check(entry.check, more).workload(entry, corpora, folder=folder, file=file)

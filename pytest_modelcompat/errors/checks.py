@@ -11,12 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "NOT_PRODUCED",
     "bad_array",
     "bad_data_set",
     "bad_npz",
-    "escaping_external_data",
     "exact_type_needs_folder",
-    "missing_external_data",
     "no_data_sets",
     "no_such_model",
     "nothing_matches",
@@ -24,6 +23,9 @@ __all__ = [
     "outputs_without_inputs",
     "unreadable_model",
 ]
+
+
+NOT_PRODUCED = "the model was not built: its producer did not run"
 
 
 def nothing_matches(pattern: str, corpora: Iterable[str], known: Iterable[str]) -> Sentence:
@@ -47,22 +49,6 @@ def no_such_model(name: str, path: str) -> Sentence:
 def unreadable_model(name: str, reason: str) -> Sentence:
     """A model's file cannot be read."""
     return Sentence(f"The model {shown(name)} cannot be read: {reason}.")
-
-
-def escaping_external_data(name: str, location: str) -> Sentence:
-    """External data outside of the model's folder."""
-    return Sentence(
-        f"The model {shown(name)} wants data from {shown(location)}, outside of its folder.",
-        "Save it again with its data beside it.",
-    )
-
-
-def missing_external_data(name: str, location: str) -> Sentence:
-    """External data that are not there, or not a plain file."""
-    return Sentence(
-        f"The model {shown(name)} wants data from {shown(location)}, which is not a plain file.",
-        "Put the file beside the model; links are not followed.",
-    )
 
 
 def bad_npz(path: str, reason: str) -> Sentence:

@@ -1,0 +1,272 @@
+"""Does a model still give the right answers?
+
+Every data set of every model becomes a case. Inputs and expected outputs go into one bundle per
+model, named by its content; the model's files stay where they are. What is wrong with the data is
+told before anything runs; what is wrong with the model is a result of the cells that load it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcompat.checks.datasets import DataError, DataSet, read_folder, read_npz
+from pytest_modelcompat.checks.model_files import ModelFiles, model_files, slug
+from pytest_modelcompat.errors import Problem, UsageProblem
+from pytest_modelcompat.errors import checks as words
+from pytest_modelcompat.runner.plan import PlannedCase, Workload
+from pytest_modelcompat.worker import bundle as bundles
+from pytest_modelcompat.worker import onnxdata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_modelcompat.errors.matrix import Sentence
+    from pytest_modelcompat.matrix.model import CheckEntry, Model
+
+__all__ = ["settings_of", "workload"]
+
+
+def workload(
+    entry: CheckEntry,
+    corpora: Sequence[tuple[str, Path]] = (),
+    *,
+    folder: Path,
+    file: Path | None = None,
+    produced: Mapping[tuple[str, str], Path] | None = None,
+) -> Workload:
+    """The cases of an entry, its bundles written.
+
+    Args:
+        entry: of the matrix.
+        corpora: not used; every check is asked alike.
+        folder: of the cache, for bundles; made where it is absent.
+        file: the matrix, named in problems.
+        produced: (model's name, label of `settings_of`) -> the file that its producer made. Cases
+            of built models without a file are planned and will not run.
+
+    Returns:
+        Cases in the order of models, producers and data sets.
+
+    Raises:
+        UsageProblem: models or data that cannot be read; all of them at once.
+    """
+    del corpora
+    folder.mkdir(parents=True, exist_ok=True)
+    taken: set[str] = set()
+    done = _Work()
+    problems = [
+        Problem(message=said.message, hint=said.hint, file=file, line=model.line or None)
+        for model in entry.models
+        if (said := _add_model(done, model, slug(model.name, taken), folder, produced or {}))
+    ]
+    if problems:
+        raise UsageProblem(problems)
+    return Workload(
+        check=entry.check,
+        digest=done.digest(entry),
+        entry=entry,
+        cases=tuple(done.cases),
+        bundles=tuple(path for path, _ in done.bundles),
+        models=tuple(done.models.items()),
+        repeats=entry.repeats,
+        tolerances=entry.tolerance or None,
+    )
+
+
+@dataclass
+class _Work:
+    cases: list[PlannedCase] = field(default_factory=list)
+    bundles: list[tuple[Path, str]] = field(default_factory=list)
+    models: dict[str, Path] = field(default_factory=dict)
+    digests: list[tuple[str, str]] = field(default_factory=list)
+
+    def digest(self, entry: CheckEntry) -> str:
+        """Of everything that decides what is measured."""
+        whole = [
+            entry.check,
+            [digest for _, digest in self.bundles],
+            sorted(self.digests),
+            [[case.unit, case.name, case.bundle, case.index] for case in self.cases],
+            entry.repeats,
+        ]
+        return hashlib.sha256(json.dumps(whole, separators=(",", ":")).encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Variant:
+    """One file of a model: the model itself, or what one producer made of it."""
+
+    name: str  # what its cases' names start with
+    files: ModelFiles
+    not_run: str = ""
+
+
+def settings_of(model: Model) -> list[tuple[str, int, str | None]]:
+    """Every setting in which a built model is made.
+
+    Returns:
+        (label, index of the producer, opset or None); the label is the middle part of the names
+        of cases: `torch==2.13.0,onnx-dynamo,opset18`.
+    """
+    found: list[tuple[str, int, str | None]] = []
+    for at, producer in enumerate(model.producers):
+        label = f"{producer.framework},{producer.export}"
+        found += [(f"{label},opset{opset}", at, opset) for opset in producer.opset]
+        if not producer.opset:
+            found.append((label, at, None))
+    return found
+
+
+def _variants(
+    model: Model, place: str, produced: Mapping[tuple[str, str], Path]
+) -> Iterator[_Variant]:
+    if model.path is not None:
+        yield _Variant(name=model.name, files=_files(model, model.path, place))
+        return
+    for at, (label, _, _) in enumerate(settings_of(model)):
+        path = produced.get((model.name, label))
+        inside = f"{place}/{at}"
+        if path is not None:
+            yield _Variant(name=f"{model.name}/{label}", files=_files(model, path, inside))
+            continue
+        absent = ModelFiles(main=f"{inside}/absent", files=())
+        yield _Variant(name=f"{model.name}/{label}", files=absent, not_run=words.NOT_PRODUCED)
+
+
+def _files(model: Model, path: Path, place: str) -> ModelFiles:
+    try:
+        return model_files(path, place)
+    except FileNotFoundError as problem:
+        raise DataError(words.no_such_model(model.name, path.name)) from problem
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise DataError(words.unreadable_model(model.name, reason)) from problem
+
+
+def _add_model(
+    done: _Work,
+    model: Model,
+    place: str,
+    folder: Path,
+    produced: Mapping[tuple[str, str], Path],
+) -> Sentence | None:
+    """Plan one model; a sentence where it cannot be."""
+    try:
+        for variant in _variants(model, place, produced):
+            _add(done, model, variant, folder)
+    except DataError as problem:
+        return problem.sentence
+    return None
+
+
+def _add(done: _Work, model: Model, variant: _Variant, folder: Path) -> None:
+    cases, planned = [], []
+    for set_ in _data_sets(model, variant.files):
+        reference = _reference(model, set_)
+        cases.append(_case(model, variant, set_))
+        planned.append((f"{variant.name}/{set_.name}", reference))
+    path, digest = _write(folder, cases)
+    for name, file in variant.files.files:
+        done.models[name] = file
+    try:
+        done.digests += variant.files.digests()
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise DataError(words.unreadable_model(model.name, reason)) from problem
+    for index, (name, reference) in enumerate(planned):
+        done.cases.append(
+            PlannedCase(
+                unit=model.name,
+                name=name,
+                bundle=len(done.bundles),
+                index=index,
+                opset=variant.files.opset,
+                reference=reference,
+                not_run=variant.not_run,
+            )
+        )
+    done.bundles.append((path, digest))
+
+
+def _data_sets(model: Model, files: ModelFiles) -> list[DataSet]:
+    data = model.data
+    if data.folder is not None:
+        return read_folder(data.folder, files.inputs, files.outputs)
+    if data.inputs is not None:
+        names = [name for name, _ in files.inputs]
+        outputs = None
+        if data.outputs is not None:
+            outputs = read_npz(data.outputs, [name for name, _ in files.outputs])
+        return [
+            DataSet(
+                name=data.inputs.stem,
+                inputs=read_npz(data.inputs, names),
+                outputs=outputs,
+                source=data.outputs.name if data.outputs is not None else "",
+            )
+        ]
+    if data.outputs is not None:
+        raise DataError(words.outputs_without_inputs(model.name))
+    return [DataSet(name=f"random-{n}", inputs=()) for n in range(data.random)]
+
+
+def _case(model: Model, variant: _Variant, set_: DataSet) -> dict[str, Any]:
+    files = variant.files
+    found: dict[str, Any] = {
+        "name": f"{variant.name}/{set_.name}",
+        "unit": model.name,
+        "model": {"file": files.main},
+        "inputs": list(set_.inputs),
+        "outputs": None if set_.outputs is None else list(set_.outputs),
+        "opset": files.opset,
+        "ir": files.ir,
+        "imports": files.imports,
+        "quantized": _quantized(files, set_),
+    }
+    data = model.data
+    if data.folder is None and data.inputs is None:
+        number = int(set_.name.rpartition("-")[2])
+        found["random"] = {"seed": data.seed, "dims": dict(data.dims), "n": number}
+    return found
+
+
+def _quantized(files: ModelFiles, set_: DataSet) -> dict[str, float]:
+    """Which outputs are quantized, and how coarsely; nothing where the model cannot be read."""
+    if not files.outputs:
+        return {}
+    feeds = {
+        files.inputs[key][0] if isinstance(key, int) and key < len(files.inputs) else key: value
+        for key, value in set_.inputs
+    }
+    try:
+        return dict(onnxdata.quantized(os.fspath(dict(files.files)[files.main]), feeds))
+    except ValueError:
+        return {}
+
+
+def _reference(model: Model, set_: DataSet) -> dict[str, Any] | None:
+    """What a case is judged against; None: it only has to run."""
+    if set_.outputs is not None:
+        return {"kind": "data", "source": set_.source}
+    default = "producer" if model.path is None else "none"
+    if model.path is not None and model.path.suffix == ".onnx":
+        default = "onnx"
+    kind, _, source = (model.reference or default).partition(":")
+    if kind == "none":
+        return None
+    return {"kind": kind, "source": source} if source else {"kind": kind}
+
+
+def _write(folder: Path, cases: list[dict[str, Any]]) -> tuple[Path, str]:
+    """One bundle, named by its content."""
+    draft = folder / f".{uuid.uuid4().hex}"
+    digest = bundles.write(draft, {"check": "parity"}, cases)
+    path = folder / f"{digest}.bundle"
+    draft.replace(path)
+    return path, digest
