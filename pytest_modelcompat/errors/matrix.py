@@ -454,6 +454,14 @@ def too_many_cells(count: int, limit: int, variable: str) -> Sentence:
     )
 
 
+def too_many_rules(rules: int, cells: int) -> Sentence:
+    """Each cell is held against each rule, and that would take minutes."""
+    return Sentence(
+        f"{rules:,} rules for {cells:,} cells are too many.",
+        "Say the same with fewer: a pattern matches many values.",
+    )
+
+
 def bad_cell_limit(variable: str, text: str) -> Sentence:
     """The environment variable that raises the limit does not hold a number."""
     return Sentence(f"{variable} is a number of cells, not {shown(text)}.")

@@ -27,6 +27,7 @@ class AxisValue:
         id: what tells it from the axis' other values; the value itself where none is given.
         packages, env, options: what the long form adds to its cells.
         framework, image: what the value means, on these two axes.
+        plain: whether it was written as a text, without a long form.
         line, column: where it stands; 0 for a default.
     """
 
@@ -38,6 +39,7 @@ class AxisValue:
     options: Pairs = ()
     framework: Framework | None = None
     image: Image | None = None
+    plain: bool = True
     line: int = 0
     column: int = 0
 

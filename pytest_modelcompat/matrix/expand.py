@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_CELLS_VARIABLE", "expand", "select_cells"]
 
 MAX_CELLS_VARIABLE = "MODELCOMPAT_MAX_CELLS"
+MAX_WORK = 20_000_000  # matchers times cells: some ten seconds
 Values = tuple[AxisValue, ...]
 
 
@@ -73,6 +74,10 @@ def expand(
     count = sum(len(providers) for _, providers, _ in choices) * sizes + len(declared.include)
     if count > limit:
         problems.add(words.too_many_cells(count, limit, MAX_CELLS_VARIABLE))
+        return (), (), ()
+    work = count * _matchers(declared)
+    if work > MAX_WORK:
+        problems.add(words.too_many_rules(_matchers(declared), count))
         return (), (), ()
     drafts: dict[tuple[tuple[str, str], ...], Draft] = {}
     used: set[str] = set()
@@ -120,6 +125,12 @@ def select_cells(matrix: Matrix, matcher: Matcher) -> Matrix:
         if not matches(matcher, cell.axes)
     )
     return replace(matrix, cells=kept, removed=(*matrix.removed, *out))
+
+
+def _matchers(declared: Declared) -> int:
+    """How many matchers each cell is held against."""
+    models = sum(1 + len(entry.models) for entry in declared.checks)
+    return len(declared.exclude) + len(declared.adjust) + models
 
 
 def _key(values: Values) -> tuple[tuple[str, str], ...]:

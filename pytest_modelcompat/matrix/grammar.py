@@ -74,7 +74,7 @@ def printable(what: str, text: str) -> Sentence | None:
 def _named(what: str, text: str, pattern: re.Pattern[str], allowed: str) -> Sentence | None:
     if text.startswith("-"):
         return words.option_like(what, text)
-    if not pattern.fullmatch(text) or ".." in text or len(text) > _LONGEST:
+    if len(text) > _LONGEST or ".." in text or not pattern.fullmatch(text):
         return words.bad_word(what, text, allowed)
     return None
 
@@ -134,18 +134,20 @@ def distribution(text: str) -> Sentence | None:
     """A PEP 508 name."""
     if text.startswith("-"):
         return words.option_as_requirement(text)
-    if not _DISTRIBUTION.fullmatch(text) or len(text) > _LONGEST:
+    if len(text) > _LONGEST or not _DISTRIBUTION.fullmatch(text):
         return words.bad_distribution(text)
     return None
 
 
 def version(text: str) -> Sentence | None:
     """One PEP 440 version, without wildcard or operator."""
+    if len(text) > _LONGEST or not text.isascii() or text != text.strip():
+        return words.bad_version(text)
     try:
         Version(text)
     except InvalidVersion:
         return words.bad_version(text)
-    return None if text == text.strip() and text.isascii() else words.bad_version(text)
+    return None
 
 
 def version_or_installed(text: str) -> Sentence | None:
@@ -176,10 +178,12 @@ def corpus(text: str) -> Sentence | None:
 
 def requirement(text: str) -> Sentence | None:
     """A PEP 508 requirement made of a name, extras, specifiers and a marker."""
+    if len(text) > _LONGEST:  # packaging turns digits into integers, which have a limit
+        return words.bad_requirement(text, "it is too long")
     odd = printable("A requirement", text)
     if odd:
         return odd
-    if text.startswith("-"):
+    if text.lstrip().startswith("-"):
         return words.option_as_requirement(text)
     kind = _location(text.partition(";")[0].strip())
     if kind:
@@ -223,7 +227,7 @@ def image_reference(text: str) -> Sentence | None:
     filled = text.replace("{python}", "3.0")
     if "{" in filled or "}" in filled:
         return words.bad_template(text)
-    if not _IMAGE.fullmatch(filled) or len(filled) > _LONGEST:
+    if len(filled) > _LONGEST or not _IMAGE.fullmatch(filled):
         return words.bad_image(text)
     return None
 

@@ -207,7 +207,7 @@ def _declared(context: Context, root: Node, file: Path) -> tuple[Declared, bytes
         else {}
     )
     axes, others = parse_axes(context, axes_fields)
-    include = parse_include(context, fields.get("include"))
+    include = parse_include(context, fields.get("include"), axes["framework"])
     frameworks = [
         value.framework
         for value in (*axes["framework"], *(each for cell in include for each in cell.values))

@@ -64,6 +64,7 @@ def parse_axes(
         "image": _values(context, fields.get("image"), "image", "[host]"),
     }
     others = []
+    seen: dict[str, int] = {}
     for group in GROUPS:
         if group not in fields:
             continue
@@ -73,6 +74,11 @@ def parse_axes(
                 reader.tell(sentence, key)
                 continue
             name = f"{group}.{key.value}"
+            distinct = canonicalize_name(name) if group == "packages" else name
+            if distinct in seen:
+                reader.tell(words.duplicate("The axis", name, seen[distinct]), key)
+                continue
+            seen[distinct] = key.line
             others.append((name, _values(context, value, name, '["1.26.4"]')))
     return axes, tuple(others)
 
@@ -171,12 +177,8 @@ def parse_providers(
             context.reader.tell(words.unlisted_distribution(key.value, by_name), key)
             continue
         own = _values(context, values, "provider", "[CPUExecutionProvider]", name)
-        plug_ins = {
-            (item.line, item.column)
-            for item in getattr(values, "items", ())
-            if isinstance(item, MapNode)  # the long form may name what a plug-in package brings
-        }
-        plain = [value for value in own if (value.line, value.column) not in plug_ins]
+        # The long form may name what a plug-in package brings.
+        plain = [value for value in own if value.plain]
         runtimes = by_name.get(name, set())
         if runtimes <= set(defaults().providers):  # of other adapters no list is known
             _refuse_unknown(context, plain, name, runtimes)

@@ -13,7 +13,7 @@ from pytest_modelcompat.matrix.limits import limit_changes
 from pytest_modelcompat.matrix.load_values import parse_value
 from pytest_modelcompat.matrix.match import check_pattern
 from pytest_modelcompat.matrix.model import Matcher
-from pytest_modelcompat.matrix.yaml_nodes import MapNode
+from pytest_modelcompat.matrix.yaml_nodes import MapNode, TextNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -76,8 +76,17 @@ def parse_exclude(context: Context, node: Node | None) -> tuple[Exclude, ...]:
     )
 
 
-def parse_include(context: Context, node: Node | None) -> tuple[Include, ...]:
-    """`include`: a list of cells, as axis -> value."""
+def parse_include(
+    context: Context, node: Node | None, frameworks: Iterable[AxisValue]
+) -> tuple[Include, ...]:
+    """`include`: a list of cells, as axis -> value.
+
+    Args:
+        context: of the loader.
+        node: the list.
+        frameworks: of the axis; another version of one of them has the same adapter.
+    """
+    adapters = {value.framework.distribution: value for value in frameworks if value.framework}
     reader = context.reader
     found = []
     example = '[{framework: "onnxruntime==1.31.1"}]'
@@ -88,7 +97,8 @@ def parse_include(context: Context, node: Node | None) -> tuple[Include, ...]:
             if key.value not in context.axis_names:
                 reader.tell(words.unknown_axis(key.value, context.axis_names), key)
                 continue
-            parsed = parse_value(context, value, key.value)
+            parsed = _known_adapter(value, adapters) if key.value == "framework" else None
+            parsed = parsed or parse_value(context, value, key.value)
             if parsed is not None:
                 values.append(parsed)
         if isinstance(item, MapNode) and all(key.value != "framework" for key, _ in entries):
@@ -102,6 +112,26 @@ def parse_include(context: Context, node: Node | None) -> tuple[Include, ...]:
             )
         )
     return tuple(found)
+
+
+def _known_adapter(node: Node, adapters: Mapping[str, AxisValue]) -> AxisValue | None:
+    """A plain `name==version` of a distribution whose adapter the axis names already."""
+    if not isinstance(node, TextNode) or grammar.pin(node.value):
+        return None
+    name, version = grammar.split_pin(node.value)
+    same = adapters.get(name)
+    if same is None or same.framework is None:
+        return None
+    framework = replace(same.framework, version=version)
+    text = str(framework)
+    return AxisValue(
+        axis="framework",
+        value=text,
+        id=text,
+        framework=framework,
+        line=node.line,
+        column=node.column,
+    )
 
 
 def reuse_declared(
@@ -125,8 +155,7 @@ def reuse_declared(
                 same = offered.get(value.value)
                 if framework and same is None:
                     _refuse_provider(context, value, framework.distribution, framework.runtime)
-            plain = not (value.packages or value.env or value.options or value.id != value.value)
-            if same is not None and plain:
+            if same is not None and value.plain:
                 value = replace(same, line=value.line, column=value.column)  # noqa: PLW2901
             values.append(value)
         found.append(replace(include, values=tuple(values)))

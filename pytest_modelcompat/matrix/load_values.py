@@ -116,6 +116,7 @@ def parse_value(
         ),
         framework=framework,
         image=image,
+        plain=not isinstance(node, MapNode),
         line=node.line,
         column=node.column,
     )

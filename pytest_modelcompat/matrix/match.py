@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["check_pattern", "matches", "parse_select", "pattern_matches"]
 
 _FRAMEWORK = re.compile(r"([A-Za-z0-9*?\[][A-Za-z0-9._*?\[\]-]*)\s*([<>=!~].*)?", re.DOTALL)
-_OPERATORS = "<>=!~"
+_OPERATORS = ("<", ">", "=", "!", "~")
+_LONGEST = 500
 
 
 def matches(matcher: Matcher, axes: Mapping[str, str] | Iterable[tuple[str, str]]) -> bool:
@@ -66,7 +67,7 @@ def pattern_matches(axis: str, pattern: str, value: str) -> bool:
     """
     if axis == "framework":
         return _framework_matches(pattern, value)
-    if _takes_versions(axis) and pattern.lstrip()[:1] in tuple(_OPERATORS):
+    if _takes_versions(axis) and pattern.lstrip()[:1] in _OPERATORS:
         specifiers = _specifiers(pattern)
         version = _version(value)
         if specifiers is None or version is None:
@@ -124,6 +125,8 @@ def check_pattern(axis: str, pattern: str) -> Sentence | None:
     odd = grammar.printable("A pattern", pattern)
     if odd:
         return odd
+    if len(pattern) > _LONGEST:  # packaging turns digits into integers, which have a limit
+        return words.bad_pattern(axis, pattern, f"at most {_LONGEST} characters")
     if axis == "framework":
         parts = _FRAMEWORK.fullmatch(pattern.strip())
         specifier = parts.group(2) if parts else None
@@ -137,7 +140,7 @@ def check_pattern(axis: str, pattern: str) -> Sentence | None:
             )
     elif (
         _takes_versions(axis)
-        and pattern.lstrip()[:1] in tuple(_OPERATORS)
+        and pattern.lstrip()[:1] in _OPERATORS
         and _specifiers(pattern) is None
     ):
         return words.bad_pattern(axis, pattern, "specifiers such as `>=3.10` or `==3.12.*`")
