@@ -12,13 +12,12 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pytest_modelcompat.results.complete import complete as fill
 from pytest_modelcompat.results.expect import KnownIndex
 
 from pytest_modelcompat.environments import registry
 from pytest_modelcompat.environments.cache import sweep
 from pytest_modelcompat.environments.protocol import Failure, Prepared
-from pytest_modelcompat.results.plan_file import write_plan
+from pytest_modelcompat.results.complete import complete as fill
 from pytest_modelcompat.results.info import new_run
 from pytest_modelcompat.results.model import (
     CellRecord,
@@ -28,6 +27,7 @@ from pytest_modelcompat.results.model import (
     Stage,
     Status,
 )
+from pytest_modelcompat.results.plan_file import write_plan
 from pytest_modelcompat.results.store import Store
 from pytest_modelcompat.results.write import write_outputs
 from pytest_modelcompat.runner import command, repro
@@ -40,7 +40,7 @@ from pytest_modelcompat.runner.workplace import Workplace
 from pytest_modelcompat.worker.bundle import Bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from pytest_modelcompat.environments.protocol import EnvironmentSpec
     from pytest_modelcompat.pipeline import Settings
