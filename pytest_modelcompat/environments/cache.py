@@ -96,12 +96,14 @@ def temporary_file(folder: Path, *, name: str = "") -> Iterator[Path]:
             path.unlink(missing_ok=True)
 
 
-def atomic_write(path: Path, data: bytes | str) -> None:
+def atomic_write(path: Path, data: bytes | str, *, durable: bool = True) -> None:
     """Write a file so that others see it whole or not at all, also after a crash or a full disk.
 
     Args:
         path: the file; its folder is made.
         data: text is written as UTF-8.
+        durable: it has reached the disk when this returns. Waiting for a busy disk takes longer
+            than making an environment: what can be made again is better written without.
 
     Raises:
         OSError: it cannot be written; what was there before is untouched.
@@ -110,7 +112,8 @@ def atomic_write(path: Path, data: bytes | str) -> None:
         with temporary.open("wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         temporary.replace(path)
 
 

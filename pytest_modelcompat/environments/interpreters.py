@@ -202,7 +202,7 @@ def probe(path: Path, *, cache: Path, env: Mapping[str, str]) -> Interpreter | s
         # What a script says depends on more than its file (a shim: on the folder and on pyenv's
         # settings), so only a program's word is kept.
         if not _is_script(real):
-            atomic_write(kept, json.dumps(facts))
+            atomic_write(kept, json.dumps(facts), durable=False)
     return Interpreter(**{**facts, "path": Path(facts["path"])})
 
 

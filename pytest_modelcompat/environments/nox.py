@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,11 +176,13 @@ class _Made:
         # nox then need not search for it
         env["UV"] = str(uv.program())
         noxfile = str(self.folder / "noxfile.py")
-        command = [sys.executable, "-m", "nox", "--no-color", "-f", noxfile]
+        command = ["nox", "--no-color", "-f", noxfile]
         command += ["--error-on-missing-interpreters", "--non-interactive", "-s", SESSION]
         began = time.monotonic()
         done, attempts = uv.attempts(
-            lambda left: run(command, env=env, cwd=uv.tool_folder(cache), timeout=left),
+            lambda left: run(
+                command, env=env, cwd=uv.tool_folder(cache), timeout=left, module=True
+            ),
             seconds=self.spec.install_timeout,
         )
         self.log = redact(f"{done.out}{done.err}"[-LOG_KEPT:])
@@ -198,7 +199,7 @@ class _Made:
             "installed": self._present(),
             "log": self.log,
         }
-        atomic_write(self.folder / MARKER, json.dumps(marker))
+        atomic_write(self.folder / MARKER, json.dumps(marker), durable=False)
         return marker
 
     def prepared(self, marker: Mapping[str, Any], *, seconds: float, reused: bool) -> Prepared:

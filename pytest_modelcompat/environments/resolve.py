@@ -108,7 +108,9 @@ def resolve(
             seconds={"resolve": seconds},
         )
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    atomic_write(kept, json.dumps({"schema": LOCK_SCHEMA, "made": now, "text": text}))
+    atomic_write(
+        kept, json.dumps({"schema": LOCK_SCHEMA, "made": now, "text": text}), durable=False
+    )
     return Resolved(lock=lock_from_text(text), cached=False, seconds=time.monotonic() - began)
 
 
@@ -269,5 +271,5 @@ def _file_digest(file: Path, *, cache: Path) -> str:
     with file.open("rb") as stream:
         while block := stream.read(2**20):
             digest.update(block)
-    atomic_write(kept, digest.hexdigest())
+    atomic_write(kept, digest.hexdigest(), durable=False)
     return digest.hexdigest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import select
 import selectors
@@ -136,6 +137,7 @@ def run(
     timeout: float,
     input: bytes | None = None,  # noqa: A002 - subprocess' word for it
     limit: int = OUTPUT_LIMIT,
+    module: bool = False,
 ) -> Completed:
     """Run a command to its end, or to its deadline.
 
@@ -146,6 +148,7 @@ def run(
         timeout: seconds; then it is killed with everything it has started.
         input: for its standard input; nothing by default.
         limit: bytes kept of each output stream.
+        module: the program is a module that the running Python can import, as after `python -m`.
 
     Raises:
         OSError: the program cannot be started (missing, not executable).
@@ -154,7 +157,10 @@ def run(
     """
     words = _words(argv)
     began = time.monotonic()
-    with _guarded(words, env=env, cwd=cwd, wants_input=input is not None) as (link, process):
+    # an empty entry means the folder that Python was started in
+    path = json.dumps([str(Path(entry).absolute()) for entry in sys.path]) if module else "-"
+    with _guarded([path, "--", *words], env=env, cwd=cwd, piped=input is not None) as pair:
+        link, process = pair
         kept, told, timed_out = _attend(process, link, began + timeout, input or b"", limit)
     seconds = time.monotonic() - began
     if _stopped.is_set():
@@ -185,17 +191,17 @@ def _words(argv: Sequence[str | Path]) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _guarded(
-    words: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, wants_input: bool
+    arguments: list[str], *, env: Mapping[str, str], cwd: Path, piped: bool
 ) -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
     """A guard around a command; on leaving, however, both and all their children are gone."""
     ours, theirs = socket.socketpair()
     with ours, _stoppable(ours):
         guarded = [sys.executable, "-I", "-S", guard.__file__]
-        guarded += [str(theirs.fileno()), str(os.getpid()), "--", *words]
+        guarded += [str(theirs.fileno()), str(os.getpid()), *arguments]
         with theirs:
             process = subprocess.Popen(
                 guarded,
-                stdin=subprocess.PIPE if wants_input else subprocess.DEVNULL,
+                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=dict(env),
