@@ -168,13 +168,15 @@ class _Entry:
 
 @dataclass(eq=False)
 class _CellView:
-    """The entries of one cell, found once for each of its units."""
+    """The entries of a cell, found once for each unit; cells with the same ones share it."""
 
     plain: dict[Status | CellStatus, Expectation]
     entries: tuple[_Entry, ...] = ()
     units: dict[tuple[str, str], tuple[_Entry, ...]] = field(default_factory=dict)
 
     def of_unit(self, check: str, unit: str) -> tuple[_Entry, ...]:
+        if not self.entries:
+            return ()
         key = (check, unit)
         found = self.units.get(key)
         if found is None:
@@ -214,12 +216,13 @@ class KnownIndex:
         ]
         self._entries += entries
         plain = _plain(matrix.on_unsupported, fail_on)
+        views: dict[tuple[_Entry, ...], _CellView] = {}
         for cell in matrix.cells:
             axes = dict(cell.axes)
             ours = tuple(each for each in entries if matches(each.issue.match, axes))
             for each in ours:
                 each.cells.add(cell.id)
-            self._cells[cell.id] = _CellView(plain, ours)
+            self._cells[cell.id] = views.setdefault(ours, _CellView(plain, ours))
 
     def expect(
         self,
@@ -236,7 +239,9 @@ class KnownIndex:
 
         Args:
             cell: id.
-            check, unit, case: names of the case.
+            check: of the case.
+            unit: of the case.
+            case: its name.
             status: as judged.
             stage: where it ended.
             message: raw; of a death also what the process printed.
@@ -285,7 +290,8 @@ class KnownIndex:
 
         Args:
             cell: id of the item's cell; all its cases have been through `expect`.
-            check, unit: of the item.
+            check: of the item.
+            unit: of the item.
 
         Returns:
             Ids of entries that match this cell only, name this unit without a wildcard, and of
