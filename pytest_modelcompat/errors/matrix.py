@@ -104,6 +104,14 @@ def not_yaml(problem: str) -> Sentence:
     )
 
 
+def unquoted_star() -> Sentence:
+    """`*` followed by what cannot be an alias: a shell pattern without quotes."""
+    return Sentence(
+        "An unquoted asterisk begins an alias in YAML.",
+        'Is a pattern meant? Then quote it: "*_relu".',
+    )
+
+
 def tab_indent() -> Sentence:
     """YAML is indented by spaces."""
     return Sentence("A tab stands in the indent.", "YAML is indented with spaces only.")
@@ -186,7 +194,8 @@ def missing_key(key: str, what: str, example: str) -> Sentence:
 
 def wants(what: str, wanted: str, got: str, example: str) -> Sentence:
     """The wrong kind of value."""
-    return Sentence(f"{what} is {wanted}, not {got}.", f"Write for example `{example}`.")
+    hint = f"Write for example `{example}`." if example else "Quote it if it is meant as text."
+    return Sentence(f"{what} is {wanted}, not {got}.", hint)
 
 
 def no_value(what: str) -> Sentence:
@@ -326,7 +335,7 @@ def option_like(what: str, text: str) -> Sentence:
 
 def bad_word(what: str, text: str, allowed: str) -> Sentence:
     """A name outside of its grammar."""
-    return Sentence(f"{what} cannot be {shown(text)}.", f"It has {allowed} only.")
+    return Sentence(f"{what} cannot be {shown(text)}.", f"Use {allowed}.")
 
 
 def bad_text(what: str, code: int) -> Sentence:
@@ -385,10 +394,10 @@ def unknown_axis(name: str, known: Iterable[str]) -> Sentence:
 def unknown_framework(name: str, known: Iterable[str]) -> Sentence:
     """A distribution without an adapter."""
     near = suggest(name, known)
-    hint = near if near.startswith("Did") else ""
-    own = 'Or name the adapter: `{value: "1.0", runtime: backend, module: package.module}`.'
+    own = 'ame its adapter: `{value: "1.0", runtime: backend, module: package.module}`.'
     return Sentence(
-        f"No adapter is known for the distribution {shown(name)}.", f"{hint} {own}".strip()
+        f"No adapter is known for the distribution {shown(name)}.",
+        f"{near} Or n{own}" if near.startswith("Did") else f"N{own}",
     )
 
 
@@ -413,10 +422,11 @@ def unlisted_distribution(name: str, known: Iterable[str]) -> Sentence:
     )
 
 
-def unknown_provider(name: str, owner: str, known: Iterable[str]) -> Sentence:
+def unknown_provider(name: str, owner: str | None, known: Iterable[str]) -> Sentence:
     """A provider that the framework's adapter does not know."""
+    missing = f"{owner} has no" if owner else "No framework of this matrix has the"
     return Sentence(
-        f"{owner} has no provider {shown(name)}.",
+        f"{missing} provider {shown(name)}.",
         suggest(name, known)
         or "A plug-in's own provider is given under its distribution, as `{value: NAME}`.",
     )
@@ -448,9 +458,10 @@ def template_without_version(template: str, python: str) -> Sentence:
 
 def too_many_cells(count: int, limit: int, variable: str) -> Sentence:
     """The cross product is out of hand."""
+    hint = f"Split the matrix, or set {variable}={count} if that is meant."
     return Sentence(
         f"These axes make {count:,} cells; the limit is {limit:,}.",
-        f"Split the matrix, or set {variable}={count} if that is meant.",
+        hint if count < 100 * limit else "Is each of these values needed with each other?",
     )
 
 

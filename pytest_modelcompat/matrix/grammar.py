@@ -81,12 +81,14 @@ def _named(what: str, text: str, pattern: re.Pattern[str], allowed: str) -> Sent
 
 def name(what: str, text: str) -> Sentence | None:
     """A name that becomes part of node ids and files: of a matrix, a model, a known issue."""
-    return _named(what, text, _NAME, "letters, digits and . _ + = @ - but no two dots in a row")
+    return _named(
+        what, text, _NAME, "letters, digits and . _ + = @ - only, without two dots in a row"
+    )
 
 
 def word(what: str, text: str) -> Sentence | None:
     """An ASCII word: an id, a runtime, an exporter."""
-    return _named(what, text, _WORD, "letters, digits and . _ + -")
+    return _named(what, text, _WORD, "letters, digits and . _ + - only")
 
 
 def exporter(text: str) -> Sentence | None:
@@ -96,29 +98,32 @@ def exporter(text: str) -> Sentence | None:
 
 def provider(text: str) -> Sentence | None:
     """A runtime's name for a hardware back end: `CUDAExecutionProvider`, `HETERO:GPU,CPU`."""
-    return _named("A provider", text, _PROVIDER, "letters, digits and . _ : , ( ) -")
+    return _named("A provider", text, _PROVIDER, "letters, digits and . _ : , ( ) - only")
 
 
 def env_name(text: str) -> Sentence | None:
     """The name of an environment variable."""
     return _named(
-        "An environment variable", text, _ENV_NAME, "letters, digits and _ and no leading digit"
+        "An environment variable",
+        text,
+        _ENV_NAME,
+        "letters, digits and _ only, without a leading digit",
     )
 
 
 def option_name(text: str) -> Sentence | None:
     """The name of a runtime's option."""
-    return _named("An option", text, _OPTION_NAME, "letters, digits and . _ -")
+    return _named("An option", text, _OPTION_NAME, "letters, digits and . _ - only")
 
 
 def module(text: str) -> Sentence | None:
     """A dotted module name."""
-    return _named("A module", text, _MODULE, "names joined by dots")
+    return _named("A module", text, _MODULE, "names joined by dots, as in package.module")
 
 
 def remote(text: str) -> Sentence | None:
     """A machine reached over ssh: `host` or `user@host`."""
-    return _named("A machine", text, _REMOTE, "a host, or user@host,")
+    return _named("A machine", text, _REMOTE, "a host, or user@host")
 
 
 def session(text: str) -> Sentence | None:
@@ -126,7 +131,7 @@ def session(text: str) -> Sentence | None:
     if text.startswith("-"):
         return words.option_like("An environment", text)
     if not text or re.search(r"[^\w .,()='\"+-]", text):
-        return words.bad_word("An environment", text, "letters, digits and . , ( ) = + _ -")
+        return words.bad_word("An environment", text, "letters, digits and . , ( ) = + _ - only")
     return None
 
 

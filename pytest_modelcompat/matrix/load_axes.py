@@ -168,7 +168,7 @@ def parse_providers(
     if not isinstance(node, MapNode):
         flat = _values(context, node, "provider", "[CPUExecutionProvider]")
         runtimes = {runtime for each in by_name.values() for runtime in each}
-        _refuse_unknown(context, flat, "No framework of this matrix", runtimes)
+        _refuse_unknown(context, flat, None, runtimes)
         return Providers(flat=flat)
     found = []
     for key, values in node.entries:
@@ -187,7 +187,7 @@ def parse_providers(
 
 
 def _refuse_unknown(
-    context: Context, values: Iterable[AxisValue], owner: str, runtimes: set[str]
+    context: Context, values: Iterable[AxisValue], owner: str | None, runtimes: set[str]
 ) -> None:
     known = defaults()
     for value in values:

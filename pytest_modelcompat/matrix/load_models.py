@@ -153,7 +153,7 @@ def _data(context: Context, node: Node | None) -> Data:
         reader.tell(words.random_and_inputs(), node)
     elif "outputs" in given and "inputs" not in given:
         reader.tell(words.outputs_without_inputs(), node)
-    elif isinstance(node, MapNode) and not given and not made:
+    elif isinstance(node, MapNode) and not fields:
         reader.tell(words.missing_key("inputs", "`data`", _DATA), node)
     if not made:
         for key in ("seed", "dims"):

@@ -175,19 +175,18 @@ def parse_adjust(context: Context, node: Node | None) -> tuple[Adjust, ...]:
     found = []
     example = '[{match: {framework: "onnxruntime<1.19"}, packages: ["numpy<2"]}]'
     for position, item in enumerate(reader.items(node, "`adjust`", example)):
+        refused = False
         if isinstance(item, MapNode):
+            kept = tuple(each for each in item.entries if each[0].value not in context.axis_names)
+            refused = len(kept) < len(item.entries)
             for key, _ in item.entries:
                 if key.value in context.axis_names:
                     reader.tell(words.adjust_sets_axis(key.value), key)
-            item = MapNode(  # noqa: PLW2901 - said once is enough
-                tuple(each for each in item.entries if each[0].value not in context.axis_names),
-                item.line,
-                item.column,
-            )
+            item = MapNode(kept, item.line, item.column)  # noqa: PLW2901 - said once is enough
         fields = reader.fields(item, "An adjust", _ADJUST_KEYS, example[1:-1])
         if isinstance(item, MapNode) and "match" not in fields:
             reader.tell(words.missing_key("match", "An adjust", example[1:-1]), item)
-        if fields and not set(fields) - {"match"}:
+        if not refused and fields and not set(fields) - {"match"}:
             reader.tell(words.adjust_does_nothing(), item)
         adjust = Adjust(
             match=parse_matcher(context, fields.get("match"), "`match`"),

@@ -48,7 +48,9 @@ class Context:
 
 def existing_path(context: Context, node: Node | None, what: str) -> Path | None:
     """A file or folder that is there, made absolute; anything else is a problem."""
-    text = context.reader.text(node, what, lambda text: grammar.printable(what, text))
+    text = context.reader.text(
+        node, what, lambda text: grammar.printable(f"The path of a {what}", text)
+    )
     if text is None:
         return None
     path = context.folder / text

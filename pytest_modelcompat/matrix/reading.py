@@ -88,7 +88,7 @@ class Reader:
         if node is None:
             return None
         if not isinstance(node, TextNode) or is_null(node):
-            self._wants(node, what, "text", "text")
+            self._wants(node, what, "text", "")
             return None
         sentence = (
             words.empty_text(what)
@@ -110,7 +110,7 @@ class Reader:
             if text is None:
                 continue
             if text in found:
-                self.tell(words.duplicate(what, text, found[text]), item)
+                self.tell(words.duplicate(f"In {what},", text, found[text]), item)
             found.setdefault(text, item.line)
         return tuple(found)
 
@@ -174,7 +174,7 @@ class Reader:
     def value(self, node: Node, what: str) -> str | None:
         """Any text without control characters; it may be empty where it is quoted."""
         if not isinstance(node, TextNode) or is_null(node):
-            self._wants(node, what, "text", "text")
+            self._wants(node, what, "text", "")
             return None
         odd = next((c for c in node.value if ord(c) < 32 and c != "\t"), None)  # noqa: PLR2004
         if odd is not None:

@@ -202,7 +202,12 @@ def parse(data: bytes, problems: Problems, what: str) -> Node | None:
         indent = line[0][: len(line[0]) - len(line[0].lstrip())] if line else ""
         at = Unusable(mark.line + 1, mark.column + 1) if mark else None
         problem = str(error.problem or error.context or "it cannot be parsed")
-        problems.add(words.tab_indent() if "\t" in indent else words.not_yaml(problem), at)
+        if "\t" in indent:
+            problems.add(words.tab_indent(), at)
+        elif "alias" in str(error.context):
+            problems.add(words.unquoted_star(), at)
+        else:
+            problems.add(words.not_yaml(problem), at)
         return None
     except yaml.YAMLError as error:  # the reader's errors carry no mark
         problems.add(words.not_yaml(str(error).splitlines()[0]))
