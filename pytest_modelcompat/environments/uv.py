@@ -180,9 +180,8 @@ def tool_folder(cache: Path) -> Path:
     folder = cache / "uv"
     nearest = folder / "uv.toml"
     if not nearest.exists():
-        atomic_write(
-            nearest, "# keeps uv from reading the settings of a project around the cache\n"
-        )
+        text = "# keeps uv from reading the settings of a project around the cache\n"
+        atomic_write(nearest, text, durable=False)
     return folder
 
 
