@@ -1,0 +1,118 @@
+"""The matrices of this repository: whoever adds one adds it here without doing anything."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pytest_modelcompat.matrix.load import load_matrices, load_matrix
+from pytest_modelcompat.matrix.match import matches
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "matrices").glob("*.yaml"))
+EVERY = pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+THREAD = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+/(issues|pull)/\d+")
+EXACT = re.compile(r"[a-z0-9-]+==\d+(\.\d+)+")
+
+
+@pytest.fixture
+def quickstart():
+    return load_matrix(ROOT / "matrices" / "quickstart.yaml")
+
+
+def test_they_can_run_together():
+    assert {matrix.file for matrix in load_matrices(FILES)} == set(FILES)
+
+
+@EVERY
+def test_every_cell_has_work(file: Path):
+    matrix = load_matrix(file)
+    assert matrix.cells
+    for cell in matrix.cells:
+        checks = {entry.check for entry in cell.checks}
+        assert checks == {"op_support", "parity"}, cell.id
+        assert not cell.skip
+
+
+@EVERY
+def test_frameworks_and_corpora_are_pinned(file: Path):
+    for cell in load_matrix(file).cells:
+        assert EXACT.fullmatch(str(cell.framework))
+        for entry in cell.checks:
+            assert all(EXACT.fullmatch(corpus) for corpus in entry.corpus)
+
+
+@EVERY
+def test_an_old_onnxruntime_never_meets_numpy_2(file: Path):
+    for cell in load_matrix(file).cells:
+        name, _, version = str(cell.framework).partition("==")
+        if name.startswith("onnxruntime") and tuple(map(int, version.split(".")[:2])) < (1, 19):
+            assert "numpy<2" in cell.requirements
+
+
+@EVERY
+def test_openvino_computes_in_the_precision_of_the_model(file: Path):
+    """Without the option, OpenVINO computes in bfloat16 on processors that can."""
+    for cell in load_matrix(file).cells:
+        if cell.framework.runtime == "openvino":
+            assert ("inference_precision", "f32") in cell.options
+
+
+@EVERY
+def test_every_model_lies_beside_the_matrices(file: Path):
+    for cell in load_matrix(file).cells:
+        for entry in cell.checks:
+            for model in entry.models:
+                assert model.path is not None
+                assert model.path.is_relative_to(ROOT / "matrices" / "models")
+                assert model.data.folder or (model.data.inputs and model.data.outputs)
+
+
+@EVERY
+def test_known_issues_tell_why_and_where(file: Path):
+    matrix = load_matrix(file)
+    for issue in matrix.known_issues:
+        assert issue.reason.endswith("."), issue.id
+        assert issue.status, issue.id
+        assert issue.unit or issue.message, issue.id
+        told = "No public thread was found" in issue.reason
+        assert told or (issue.issue and THREAD.fullmatch(issue.issue)), issue.id
+
+
+@EVERY
+def test_known_issues_select_a_cell(file: Path):
+    matrix = load_matrix(file)
+    for issue in matrix.known_issues:
+        assert any(matches(issue.match, cell.axes) for cell in matrix.cells), issue.id
+
+
+def test_the_quickstart_crosses_an_ir_boundary(quickstart):
+    cells = [cell for cell in quickstart.cells if cell.framework.distribution == "onnxruntime"]
+    assert len({cell.framework.version for cell in cells}) >= 4
+    assert len({cell.python for cell in cells}) == 2
+    minors = {int(cell.framework.version.split(".")[1]) for cell in cells}
+    assert min(minors) < 18  # IR 9
+    assert max(minors) >= 24  # IR 13
+
+
+def test_the_quickstart_asks_openvino_both_ways(quickstart):
+    asked = {(cell.framework.distribution, cell.provider) for cell in quickstart.cells}
+    assert ("onnxruntime-openvino", "OpenVINOExecutionProvider") in asked
+    assert ("openvino", "CPU") in asked
+
+
+def test_the_quickstart_runs_whole_corpora_and_real_models(quickstart):
+    for cell in quickstart.cells:
+        models = {model.name for entry in cell.checks for model in entry.models}
+        assert len(models) >= 3
+        whole = [entry.corpus for entry in cell.checks if entry.corpus and not entry.match]
+        if cell.provider == "CPUExecutionProvider":
+            assert len(whole) == 1
+            assert len(whole[0]) == 2
+
+
+def test_every_minor_release_of_onnxruntime():
+    cells = load_matrix(ROOT / "matrices" / "onnxruntime.yaml").cells
+    assert [int(cell.framework.version.split(".")[1]) for cell in cells] == list(range(15, 32))
