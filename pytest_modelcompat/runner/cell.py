@@ -1,0 +1,409 @@
+"""The host's end of one worker: orders go in, events come out, damage is counted.
+
+Silence means nothing here: every session ends with `Done`, `Lost` or `Unavailable`, and an answer
+that was damaged on its way is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcompat.environments import cache, registry
+from pytest_modelcompat.errors import worker as words
+from pytest_modelcompat.results import attribution
+from pytest_modelcompat.results.placement import BASE
+from pytest_modelcompat.runner.events import (
+    Attest,
+    Done,
+    Ended,
+    Event,
+    ExitCrash,
+    Hello,
+    ImportFailed,
+    Leftover,
+    Lost,
+    Note,
+    Result,
+    Unavailable,
+    event_of,
+)
+from pytest_modelcompat.runner.zipapp import worker_file
+from pytest_modelcompat.worker.protocol import CHUNK, PROTOCOL, Parser, request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from pytest_modelcompat.environments.protocol import EnvironmentKind, Prepared
+    from pytest_modelcompat.matrix.model import Cell
+    from pytest_modelcompat.runner.command import Process
+    from pytest_modelcompat.runner.plan import PlannedCell
+
+__all__ = [
+    "Attest",
+    "CaseOrder",
+    "CellProcess",
+    "Done",
+    "Ended",
+    "Event",
+    "ExitCrash",
+    "Hello",
+    "ImportFailed",
+    "Leftover",
+    "Lost",
+    "Note",
+    "Order",
+    "Result",
+    "Stats",
+    "Unavailable",
+    "start",
+]
+
+BATCH = 2000  # cases in one message
+PATIENCE = 3.0  # seconds for a worker to end by itself once its standard input is closed
+DIAGNOSTICS = 64 << 10  # bytes of its standard error, from the end
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a worker is to do, apart from the cases. Paths are as seen in the cell.
+
+    Attributes:
+        runtime, distribution, module: which adapter.
+        provider: asked for.
+        options: of the adapter.
+        case: seconds for one case.
+        memory: bytes of address space, or None where something else limits it.
+        threads: told to the adapter, unless its options say otherwise.
+        bundles: files that hold the cases.
+        files_root: folder of the models that are files of their own.
+        path: folders in which modules can be found.
+        variants: name -> {"provider", "options"} with which a case of that variant runs.
+        import_seconds, exit_seconds: for the framework's import and the interpreter's exit.
+    """
+
+    runtime: str
+    distribution: str
+    provider: str
+    module: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    case: float = 30.0
+    memory: int | None = None
+    threads: int | None = None
+    bundles: tuple[Path, ...] = ()
+    files_root: Path | None = None
+    path: tuple[Path, ...] = ()
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    import_seconds: float | None = None
+    exit_seconds: float | None = None
+
+    def message(self) -> dict[str, Any]:
+        """As the worker reads it."""
+        return {
+            "type": "order",
+            "protocol": PROTOCOL,
+            "runtime": self.runtime,
+            "distribution": self.distribution,
+            "module": self.module,
+            "provider": self.provider,
+            "options": dict(self.options),
+            "limits": {
+                "case": self.case,
+                "memory": self.memory,
+                "threads": self.threads,
+                "import": self.import_seconds,
+                "exit": self.exit_seconds,
+            },
+            "bundles": [str(path) for path in self.bundles],
+            "files_root": None if self.files_root is None else str(self.files_root),
+            "path": [str(path) for path in self.path],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseOrder:
+    """One measurement: case `index` of bundle number `bundle`; n and variant name the answer."""
+
+    n: int
+    bundle: int
+    index: int
+    repeats: int = 1
+    variant: str | None = None
+
+
+@dataclass
+class Stats:
+    """Damage to the stream.
+
+    Attributes:
+        torn: messages and frames that began and did not end as they should.
+        garbage: bytes that belong to no frame.
+        repeated: answers to cases that had been answered before, left out.
+    """
+
+    torn: int = 0
+    garbage: int = 0
+    repeated: int = 0
+
+
+class CellProcess:
+    """A worker at work. A context manager: on leaving, everything that it started is gone.
+
+    `events` is for one thread; the other methods may be called from any, at any time.
+
+    Args:
+        kind: starts processes in the environment.
+        prepared: the environment.
+        order: for the worker.
+        folder: private to this cell, writable in the cell.
+        files: what must be readable in the cell.
+        env: its whole environment.
+        worker: the zipapp.
+    """
+
+    def __init__(
+        self,
+        kind: EnvironmentKind,
+        prepared: Prepared,
+        *,
+        order: Order,
+        folder: Path,
+        files: Sequence[Path] = (),
+        env: Mapping[str, str],
+        worker: Path,
+    ) -> None:
+        self.stats = Stats()
+        self._order = order
+        self._python = prepared.python[0]
+        self._nonce = secrets.token_bytes(8)
+        self._lock = threading.Lock()
+        self._diagnostics = bytearray()
+        self._listener: threading.Thread | None = None
+        self._answered: set[tuple[int, str | None]] = set()
+        self._killed = False
+        self._process: Process | None = None
+        self._problem = ""
+        arguments = ("-I", str(worker), self._nonce.hex())
+        try:
+            self._process = kind.start(
+                prepared, arguments, env=env, files=[worker, *files], folder=folder
+            )
+        except OSError as problem:
+            self._problem = problem.strerror or str(problem)
+        else:
+            self._listener = threading.Thread(target=self._listen, daemon=True)
+            self._listener.start()
+            self._send(order.message())
+
+    def submit(self, cases: Sequence[CaseOrder]) -> None:
+        """Give it more cases."""
+        for at in range(0, len(cases), BATCH):
+            batch = [self._case(case) for case in cases[at : at + BATCH]]
+            self._send({"type": "cases", "cases": batch})
+
+    def finish(self) -> None:
+        """No more cases will come."""
+        self._send({"type": "finish"})
+
+    def events(self) -> Iterator[Event]:
+        """What it tells, until its last word; safe when it is already dead."""
+        if self._process is None:
+            yield Unavailable(reason=words.not_started(self._python, self._problem))
+            return
+        parser, greeted = Parser(self._nonce), False
+        for message, raw in self._messages(parser):
+            event = self._event(message, raw)
+            greeted = greeted or isinstance(event, Hello)
+            if isinstance(event, Done) and event.results > len(self._answered):
+                yield Note(message=words.lost_answers(event.results - len(self._answered)))
+            if event is not None:
+                yield event
+            if isinstance(event, Done):
+                return
+        code = self._process.wait(PATIENCE)
+        self._join()
+        if greeted or self._killed:
+            yield Lost(exit_code=code, diagnostics=self._told())
+        else:
+            reason = words.no_worker(self._python, self._told(), code)
+            yield Unavailable(reason=reason)
+
+    def kill(self) -> None:
+        """End it at once, with everything it has started."""
+        self._killed = True
+        if self._process is not None:
+            self._process.kill()
+
+    def close(self) -> None:
+        """Let it end by itself, which it does within two seconds, else kill it."""
+        if self._process is None:
+            return
+        with self._lock, contextlib.suppress(OSError):
+            self._process.stdin.close()
+        # It may be writing: what nobody reads would keep it from seeing that it should end.
+        self._process.wait(PATIENCE)
+        self._process.kill()
+        self._join()
+        for stream in (self._process.stdout, self._process.stderr):
+            stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _case(self, case: CaseOrder) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "n": case.n,
+            "bundle": case.bundle,
+            "index": case.index,
+            "repeats": case.repeats,
+            "variant": case.variant,
+        }
+        if case.variant is not None:
+            found.update(self._order.variants.get(case.variant, {}))
+        return found
+
+    def _send(self, message: dict[str, Any]) -> None:
+        """Say something; if nobody listens any more, `events` tells why."""
+        if self._process is None:
+            return
+        rest = memoryview(request(message))
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            while rest:
+                rest = rest[self._process.stdin.write(rest) :]
+
+    def _messages(self, parser: Parser) -> Iterator[tuple[dict[str, Any], memoryview]]:
+        assert self._process is not None
+        handle = self._process.stdout.fileno()
+        while True:
+            data = os.read(handle, 4 * CHUNK)
+            found = parser.feed(data) if data else parser.finish()
+            self.stats.torn, self.stats.garbage = parser.torn, parser.garbage
+            yield from found
+            if not data:
+                return
+
+    def _event(self, message: dict[str, Any], raw: memoryview) -> Event | None:
+        try:
+            event = event_of(message, raw)
+        except (ValueError, KeyError, TypeError) as problem:
+            event = _nonsense(message, problem)
+        if isinstance(event, Result | Ended):
+            key = event.n, event.variant
+            if key in self._answered:  # it died between sending an answer and noting that it did
+                self.stats.repeated += 1
+                return None
+            self._answered.add(key)
+        return event
+
+    def _listen(self) -> None:
+        assert self._process is not None
+        with contextlib.suppress(OSError, ValueError):
+            while data := self._process.stderr.read(CHUNK):
+                self._diagnostics += data
+                del self._diagnostics[:-DIAGNOSTICS]
+
+    def _join(self) -> None:
+        if self._listener is not None:
+            self._listener.join(PATIENCE)
+
+    def _told(self) -> str:
+        return self._diagnostics.decode("utf-8", "backslashreplace")
+
+
+def _nonsense(message: dict[str, Any], problem: Exception) -> Event:
+    """What to make of a message with a right checksum and a wrong content."""
+    text = words.nonsense(f"{type(problem).__name__}: {problem}")
+    n, variant = message.get("n"), message.get("variant")
+    if message.get("type") == "result" and isinstance(n, int):
+        error = {"type": "ProtocolError", "message": text, "where": ""}
+        return Result(
+            n=n, variant=None if variant is None else str(variant), stage="run", error=error
+        )
+    return Note(message=text)
+
+
+# -- from a planned cell
+
+_INHERITED = (
+    "PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
+    "NVIDIA_DRIVER_CAPABILITIES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
+    "MODELCOMPAT_COVERAGE",
+)  # fmt: skip
+_THREADS = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+)  # fmt: skip
+# Their drivers reserve address space far beyond what they use.
+_RESERVING = ("CUDA", "Tensorrt", "TensorRT", "ROCM", "MIGraphX", "GPU", "cuda")
+
+
+def start(planned: PlannedCell, prepared: Prepared, *, folder: Path) -> CellProcess:
+    """Start the worker of a planned cell.
+
+    Args:
+        planned: the cell and its work.
+        prepared: its environment.
+        folder: private to this cell, empty.
+    """
+    cell = planned.cell
+    root = folder / "files"
+    for workload in planned.workloads:
+        for name, path in workload.models:
+            target = root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)  # a link would make it a file that the worker refuses
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    bundles = tuple(path for workload in planned.workloads for path in workload.bundles)
+    worker = worker_file(cache.cache_folder() / "worker")
+    threads = dict.fromkeys(_THREADS, str(cell.limits.threads))
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    own = {"HOME": str(scratch), "TMPDIR": str(scratch), "LANG": "C.UTF-8"}
+    return CellProcess(
+        registry.kind_of(prepared.spec),
+        prepared,
+        order=_order(cell, bundles=bundles, root=root if root.exists() else None),
+        folder=folder,
+        files=[*bundles, *([root] if root.exists() else [])],
+        env={**inherited, **own, **threads, **dict(cell.env)},
+        worker=worker,
+    )
+
+
+def _order(cell: Cell, *, bundles: tuple[Path, ...], root: Path | None) -> Order:
+    framework = cell.framework
+    on_host = cell.image.kind not in ("docker", "ssh")
+    reserves = any(word in cell.provider for word in _RESERVING)
+    base = min(BASE.get(framework.runtime, ("cpu",)))
+    return Order(
+        runtime=framework.runtime,
+        distribution=framework.distribution,
+        module=framework.module,
+        provider=cell.provider,
+        options=dict(cell.options),
+        case=cell.limits.case,
+        memory=cell.limits.memory if on_host and not reserves else None,
+        threads=cell.limits.threads,
+        bundles=bundles,
+        files_root=root,
+        variants={
+            attribution.OPTIMIZER_OFF: {"options": {"graph_optimization": "disabled"}},
+            attribution.CPU: {"provider": base},
+        },
+    )

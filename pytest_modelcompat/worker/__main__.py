@@ -1,0 +1,54 @@
+# The zipapp's entry: see worker/protocol.py. Until the version is checked, this runs on anything.
+"""Start the supervisor from the zipapp, or the child from the folder that it was unpacked into."""
+
+import os
+import sys
+
+if sys.version_info < (3, 8):  # whatever interpreter an image has
+    sys.stderr.write("the worker needs Python 3.8, this is %d.%d\n" % sys.version_info[:2])
+    sys.exit(3)
+
+
+def unpack(folder):
+    """Copy the worker's modules into a folder, so that a restarted child finds bytecode."""
+    archive = os.path.dirname(__file__)
+    names = __loader__.get_data(os.path.join(archive, "MANIFEST")).decode("ascii").split()
+    for name in names:
+        path = os.path.join(folder, *name.split("/"))
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(__loader__.get_data(os.path.join(archive, *name.split("/"))))
+
+
+def supervise(nonce):
+    """Make the private folder and be the supervisor."""
+    folder = os.path.join(os.environ.get("TMPDIR") or "/tmp", "modelcompat-" + nonce)  # noqa: S108
+    os.makedirs(os.path.join(folder, "work"), mode=0o700)
+    code = os.path.join(folder, "code")
+    unpack(code)
+    sys.path[0] = code
+    from modelcompat_worker import supervisor  # noqa: PLC0415 - from where it was just unpacked
+
+    supervisor.main(nonce, folder)
+
+
+def child(arguments):
+    """Be the child."""
+    import faulthandler  # noqa: PLC0415 - the child's only
+
+    faulthandler.enable()
+    from modelcompat_worker import child as module  # noqa: PLC0415 - not in the supervisor
+
+    nonce, parent, handle, progress, folder = arguments
+    module.main(nonce, int(parent), int(handle), int(progress), folder)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "child":
+        child(sys.argv[2:])
+    elif sys.argv[1] == "collect":
+        from modelcompat_worker import corpus
+
+        sys.exit(corpus.main(sys.argv[2:]))
+    else:
+        supervise(sys.argv[1])

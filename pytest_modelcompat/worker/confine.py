@@ -1,0 +1,78 @@
+"""What a model file may refer to: plain files beside it, nothing else.
+
+Runtimes follow external-data entries wherever they point, some of them out of the folder and into
+devices. The entries are read here, in the child, by a bounded parser in pure Python, before the
+runtime sees the file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from .onnxpb import external_data
+
+__all__ = ["Refused", "check", "locate"]
+
+_OTHERS = (".tflite", ".pt", ".pt2", ".xml", ".ort")  # formats that have no such entries
+
+
+class Refused(Exception):  # noqa: N818 - its name is what a report shows
+    """A model refers to something outside of its folder, or to no plain file."""
+
+
+def locate(root: str, name: str) -> str:
+    """The path of a model by its name under `root`.
+
+    Raises:
+        Refused: the name leaves the folder.
+    """
+    if os.path.isabs(name) or ".." in name.split("/") or "\0" in name:
+        raise Refused("the model's name leaves its folder: {!r}".format(name))
+    return os.path.join(root, name)
+
+
+def check(model: str | bytes, folder: str | None) -> None:
+    """Refuse an ONNX model whose external data is not all plain files in its folder.
+
+    Args:
+        model: path, or the file's bytes.
+        folder: where its external data may be; None where there is none.
+
+    Raises:
+        Refused: with the entry and what is wrong with it.
+    """
+    if isinstance(model, bytes):
+        if b"location" not in model:  # the key of such an entry: most models end here
+            return
+    elif model.endswith(_OTHERS) or os.path.isdir(model):
+        return
+    try:
+        locations = list(external_data(model))
+    except ValueError as problem:
+        raise Refused("its external data cannot be told: {}".format(problem)) from problem
+    for location in locations:
+        if folder is None:
+            raise Refused("external data without a folder to hold it: {!r}".format(location))
+        _check_location(location, folder)
+
+
+def _check_location(location: str, folder: str) -> None:
+    if os.path.isabs(location) or location.startswith("\\") or location[1:2] == ":":
+        raise Refused("external data by absolute path: {!r}".format(location))
+    parts = location.replace("\\", "/").split("/")
+    if ".." in parts or "\0" in location:
+        raise Refused("external data outside of the model's folder: {!r}".format(location))
+    path = folder
+    for part in parts:
+        path = os.path.join(path, part)
+        try:
+            found = os.lstat(path)
+        except OSError as problem:
+            raise Refused("external data {!r}: {}".format(location, problem.strerror)) from problem
+        if stat.S_ISLNK(found.st_mode):
+            raise Refused("external data is a symbolic link: {!r}".format(location))
+    if not stat.S_ISREG(found.st_mode):
+        raise Refused("external data is not a plain file: {!r}".format(location))
+    if found.st_nlink != 1:
+        raise Refused("external data has other names, too (a hard link): {!r}".format(location))

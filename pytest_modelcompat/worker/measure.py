@@ -1,0 +1,217 @@
+"""One case, measured: load, assign, run, and what came out. No verdict is made here."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+
+from . import confine
+from .progress import ASSIGN, RUN, STAGES
+from .random_inputs import random_inputs
+from .values import Blobs, describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .bundle import Bundle
+    from .values import Value
+
+__all__ = ["Exited", "measure", "words"]
+
+_BIG = 1 << 20  # a model from here on has its own peak of memory measured, which costs 50 us
+_MESSAGE = 64 << 10
+
+
+class Exited(Exception):  # noqa: N818 - an end, not an error
+    """The case called sys.exit, or was interrupted; `code` is the exit code it wanted."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def measure(
+    adapter: Any,
+    bundle: Bundle,
+    index: int,
+    *,
+    repeats: int,
+    provider: str,
+    options: dict[str, str],
+    root: str | None,
+    enter: Callable[[int], None],
+) -> tuple[dict[str, Any], Blobs]:
+    """Measure case `index` of a bundle.
+
+    Args:
+        adapter: of the runtime.
+        bundle: opened.
+        index: of the case.
+        repeats: how often it runs.
+        provider: asked for.
+        options: of the adapter.
+        root: folder of the models that are files.
+        enter: told of each stage but the first before it begins.
+
+    Returns:
+        The fields of a `result` message, and its raw bytes.
+
+    Raises:
+        Exited: the case wanted to leave.
+    """
+    case = bundle.case(index)
+    stage = [STAGES.index("load")]
+
+    def entered(number: int) -> None:
+        enter(number)
+        stage[0] = number
+
+    seconds: list[float] = []
+    found: dict[str, Any] = {
+        "error": None,
+        "ran_on": None,
+        "load_seconds": 0.0,
+        "run_seconds": seconds,
+        "peak_rss": 0,
+        "opset": case.get("opset") or 0,
+    }
+    answers: list[list[tuple[str, Value]]] = []
+    distinct: list[int] = []
+    blobs, problem = Blobs(), None
+    try:
+        big = _watch_memory(case)
+        model = _model(bundle, index, case, root)
+        begun = time.perf_counter()
+        session = adapter.load(model, provider, options)
+        found["load_seconds"] = time.perf_counter() - begun
+        del model
+        entered(ASSIGN)
+        session.assign()
+        entered(RUN)
+        if case.get("random") is None:
+            feeds = _feeds(bundle.inputs(index), session)
+        else:
+            made = random_inputs(session.signature(), case["random"])
+            found["inputs"] = [[name, describe(value, blobs)] for name, value in made]
+            feeds = dict(made)
+        for _ in range(max(1, repeats)):
+            begun = time.perf_counter()
+            answer = session.run(feeds)
+            seconds.append(time.perf_counter() - begun)
+            if answer not in answers:
+                answers.append(answer)
+            distinct.append(answers.index(answer) if len(answers) > 1 else 0)
+        found["ran_on"] = session.placement()
+        if not found["opset"] and hasattr(session, "opset"):
+            found["opset"] = session.opset()
+        found["peak_rss"] = _peak(big=big)
+        session.close()
+    except (SystemExit, KeyboardInterrupt) as leaving:
+        raise Exited(_exit_code(leaving), words(leaving)["message"]) from leaving
+    except BaseException as raised:
+        problem = raised
+    found["stage"] = STAGES[stage[0]]
+    if problem is None:
+        try:
+            found["outputs"] = [
+                [[name, describe(value, blobs)] for name, value in answer] for answer in answers
+            ]
+            found["distinct"] = distinct
+        except Exception as raised:  # an adapter's mistake is a result like any other
+            problem = raised
+    if problem is not None:
+        found.update(error=words(problem), outputs=[], distinct=[])
+        found.pop("inputs", None)
+        blobs = Blobs()
+    return found, blobs
+
+
+def _model(bundle: Bundle, index: int, case: dict[str, Any], root: str | None) -> Any:
+    place = case["model"]
+    if "file" in place:
+        path = confine.locate(root or "", place["file"])
+        confine.check(path, os.path.dirname(path))
+        return path
+    model = bundle.model(index)
+    confine.check(model, None)
+    return model
+
+
+def _feeds(given: list[tuple[str | int, Value]], session: Any) -> dict[str, Value]:
+    """Inputs by name: runtimes drop inputs that folded away, so a position says nothing."""
+    if not any(isinstance(key, int) for key, _ in given):
+        return dict(given)
+    names = list(session.inputs())
+    positions = [key for key, _ in given if isinstance(key, int)]
+    if max(positions) >= len(names):
+        raise ValueError(
+            "the data set has an input at position {}, the model takes {}: {}".format(
+                max(positions), len(names), ", ".join(map(str, names))
+            )
+        )
+    return {names[key] if isinstance(key, int) else key: value for key, value in given}
+
+
+def _watch_memory(case: dict[str, Any]) -> bool:
+    """Begin a new peak where the model is worth it; False where the peak is the process's."""
+    if case["model"].get("n", _BIG) < _BIG:
+        return False
+    try:
+        with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")
+    except OSError:
+        return False
+    return True
+
+
+def _peak(*, big: bool) -> int:
+    if big:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def _exit_code(leaving: BaseException) -> int:
+    if isinstance(leaving, KeyboardInterrupt):
+        return 130
+    code = getattr(leaving, "code", 1)
+    if code is None:
+        return 0
+    return code if type(code) is int else 1
+
+
+def words(problem: BaseException) -> dict[str, str]:
+    """An exception as data: type, message, and where it was raised."""
+    kind = type(problem)
+    name = str(getattr(kind, "__qualname__", kind))
+    module = str(getattr(kind, "__module__", ""))
+    try:
+        message = str(problem)
+    except BaseException as again:
+        message = "<{} has no words: {}>".format(name, type(again).__name__)
+    if len(message) > _MESSAGE:
+        half = _MESSAGE // 2
+        message = "{}\n[... {} characters left out ...]\n{}".format(
+            message[:half], len(message) - 2 * half, message[-half:]
+        )
+    return {
+        "type": name if module in ("builtins", "") else "{}.{}".format(module, name),
+        "message": message,
+        "where": _where(problem),
+    }
+
+
+def _where(problem: BaseException) -> str:
+    """The innermost lines of Python that it came through."""
+    places, trace = [], problem.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append("{}:{} {}".format(code.co_filename, trace.tb_lineno, code.co_name))
+        places = places[-4:]
+        trace = trace.tb_next
+    return "\n".join(places)

@@ -1,0 +1,81 @@
+"""Where the child is, in memory that the supervisor can read whatever the child is doing.
+
+Eight-byte slots, each written by one aligned store (packed stores were torn, and healthy children
+killed for it). POSITION is stored last when a case begins, so a reader that sees the same POSITION
+before and after reading the others has a picture that belongs together. Times are nanoseconds of
+the monotonic clock, which all processes of a machine share.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+
+__all__ = [
+    "ASSIGN", "ATTESTED", "DONE", "EXHAUSTED", "EXIT", "FINISH", "IDLE", "IMPORT", "LOAD",
+    "POSITION", "QUEUED", "READY", "RENEW", "REPORTED", "RUN", "SENDING", "SINCE", "STAGE",
+    "STAGES", "Progress", "shared",
+]  # fmt: skip
+
+POSITION = 0  # in the queue, of the case that is being measured or was last
+STAGE = 1
+SINCE = 2  # when the case, the import or the idling began; while sending: the last frame
+SENDING = 3  # 1 while the child writes to the host: a slow host is not a hanging case
+DONE = 4  # cases answered: the position where a new child goes on
+READY = 5  # 1 once the adapter was made and has told about itself
+QUEUED = 6  # bytes of the queue file that are whole lines; stored by the supervisor
+FINISH = 7  # 1 when no more will come; stored by the supervisor
+ATTESTED = 8  # 1 once that was sent; later children need not do it again
+_SIZE = 8 * 9
+
+# Exit codes by which a child says what its end means.
+RENEW = 75  # it asks to be started anew, having said all it had to say
+REPORTED = 76  # its last words are in the folder: import failed, or no such provider
+EXHAUSTED = 77  # no memory was left even for its answer
+
+IDLE, IMPORT, LOAD, ASSIGN, RUN, EXIT = range(6)
+STAGES = ("idle", "import", "load", "assign", "run", "exit")
+
+
+def shared() -> int:
+    """A descriptor of memory for one Progress, to be inherited by the child."""
+    if hasattr(os, "memfd_create"):
+        handle = os.memfd_create("modelcompat", 0)
+    else:  # an interpreter built for an older C library
+        import tempfile  # noqa: PLC0415 - slow to import, rarely needed
+
+        with tempfile.TemporaryFile() as file:
+            handle = os.dup(file.fileno())
+        os.set_inheritable(handle, True)  # noqa: FBT003 - positional only
+    os.truncate(handle, _SIZE)
+    return handle
+
+
+class Progress:
+    """The slots; the child's end has a method for each thing that can happen."""
+
+    def __init__(self, handle: int) -> None:
+        self._map = mmap.mmap(handle, _SIZE)
+        self.slots = memoryview(self._map).cast("q")
+
+    def begin(self, position: int) -> None:
+        """A case begins: its deadline counts from now."""
+        slots = self.slots
+        slots[SINCE] = time.monotonic_ns()
+        slots[STAGE] = LOAD
+        slots[POSITION] = position
+
+    def enter(self, stage: int) -> None:
+        """The same case goes on to another stage; its deadline stays."""
+        self.slots[STAGE] = stage
+
+    def rest(self, stage: int = IDLE) -> None:
+        """No case is being measured from now on."""
+        slots = self.slots
+        slots[STAGE] = stage
+        slots[SINCE] = time.monotonic_ns()
+
+    def beat(self) -> None:
+        """A frame went out: neither the host nor the child hangs."""
+        self.slots[SINCE] = time.monotonic_ns()
