@@ -247,3 +247,17 @@ def no_such_cell(cell: str, known: Iterable[str]) -> UsageProblem:
     return UsageProblem(
         Problem(message=f"The run has no cell {cell[:200]!r}.", hint=suggest(cell, known))
     )
+
+
+def bad_tolerance(text: str, detail: str, hint: str = "") -> Problem:
+    """A tolerance on the command line that is none.
+
+    Args:
+        text: as given.
+        detail: what is wrong with it, a clause.
+        hint: what was likely meant.
+    """
+    return Problem(
+        message=f"--tolerance {text[:80]!r}: {detail}.",
+        hint=hint or "Write it like float32:rtol=1e-2,atol=1e-4 or float16:ulp=8.",
+    )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.results.blobs import is_digest
 from pytest_modelcompat.results.files import open_plain, temporary_name
-from pytest_modelcompat.results.schema import APPLICATION, SCHEMA, connect, create
+from pytest_modelcompat.results.schema import APPLICATION, SCHEMA, connect, create, reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.results.info import RunInfo
 
-__all__ = ["STORE", "check_store", "make_folder", "prepare", "sweep"]
+__all__ = ["STORE", "adopt", "check_store", "make_folder", "prepare", "sweep"]
 
 STORE = "run.sqlite"
 # plan.json is not among those removed: the next run's plan replaces it at once.
@@ -93,10 +93,38 @@ def prepare(folder: Path, *, plan_digest: str, run: RunInfo, fresh: bool) -> boo
     except OSError as error:
         raise errors.cannot_write(path, error) from error
     finally:
-        for side in ("", *_SIDES):
-            with suppress(OSError):
-                new.with_name(new.name + side).unlink()
+        _discard(new)
     return False
+
+
+def adopt(source: Path, folder: Path) -> None:
+    """Have a copy of another folder's store in this one, whose lock the caller holds.
+
+    Raises:
+        StoreProblem: the other one is missing or damaged, or foreign files are in the way.
+        WriteError: the disk is full or the folder read-only.
+    """
+    check_store(source / STORE)
+    path = folder / STORE
+    if _inspect(path) is None:
+        _refuse_foreign(folder)
+    new = path.with_name(temporary_name(STORE))
+    try:
+        with closing(reader(source / STORE)) as old, closing(connect(new)) as copy:
+            old.backup(copy)
+        _settle(path)
+        new.replace(path)
+    except (OSError, sqlite3.Error) as error:
+        raise errors.cannot_write(path, error) from error
+    finally:
+        _discard(new)
+    sweep(folder, old_run=True)
+
+
+def _discard(new: Path) -> None:
+    for side in ("", *_SIDES):
+        with suppress(OSError):
+            new.with_name(new.name + side).unlink()
 
 
 def _inspect(path: Path) -> _Found | None:

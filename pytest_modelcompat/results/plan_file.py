@@ -137,6 +137,7 @@ def _cell(planned: PlannedCell) -> dict[str, Any]:
         "matrix": cell.matrix,
         "axes": dict(cell.axes),
         "environment": planned.environment.id,
+        "runtime": cell.framework.runtime,
     }
     if cell.skip:
         shown["skip"] = cell.skip

@@ -1,0 +1,281 @@
+"""compat.json: support by version ranges, in the shape that browser-compat-data made familiar.
+
+    {"__meta": {...}, "targets": {TARGET: {...}},
+     "operators": {"ai.onnx": {"Conv": {"__compat": {...}, "opset_13": {"__compat": {...}}}}},
+     "models": {"labels": {"__compat": {...}}}}
+
+A target is everything of a cell but its framework's version. `__compat.support` maps each target to
+statements, newest first: `version_added` (`false`: in no tested version; `null`: no data; `≤V`: it
+was there in the oldest tested one), `version_removed` or `version_last`, `partial_implementation`,
+`status: fallback`, `notes`, `impl_url`; beside them `tested` and `evidence`. A version that was not
+tested is never named.
+
+Cases that the runtime gates (their IR or opset is newer than it accepts) say nothing about an
+operator unless there are no others; they are in the evidence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcompat.results.files import atomic_file
+from pytest_modelcompat.results.model import Status
+from pytest_modelcompat.results.ranges import Range, in_order, monotone, ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_modelcompat.results.load import Run
+    from pytest_modelcompat.results.stored import StoredCase, StoredCell
+
+__all__ = [
+    "COMPAT",
+    "SCHEMA",
+    "Support",
+    "Tally",
+    "compat",
+    "support_of",
+    "target_of",
+    "write_compat",
+]
+
+COMPAT = "compat.json"
+SCHEMA = 1
+OPERATORS = "op_support"
+_NOTHING = frozenset({Status.NOT_RUN, Status.SKIPPED})
+
+
+class Support(str, Enum):
+    """What one version was found to do with one operator or model."""
+
+    FULL = "full"
+    FALLBACK = "fallback"  # right, but a node ran on another provider than the one asked for
+    PARTIAL = "partial"
+    NONE = "none"
+
+
+@dataclass(slots=True)
+class Tally:
+    """The cases of one operator or model in one version."""
+
+    counts: Counter[Status] = field(default_factory=Counter)
+    known: set[str] = field(default_factory=set)
+    signatures: dict[str, None] = field(default_factory=dict)  # the first few, in order
+
+    def add(self, case: StoredCase) -> None:
+        """Count a case."""
+        self.counts[case.status] += 1
+        if case.known and len(self.known) < _FEW:
+            self.known.add(case.known)
+        if case.status not in _FINE and len(self.signatures) < _FEW:
+            signature = (case.error or {}).get("signature")
+            if type(signature) is str:
+                self.signatures[signature[:200]] = None
+
+
+_FEW = 3
+_FINE = frozenset({Status.PASSED, Status.FALLBACK}) | _NOTHING
+
+
+def support_of(counts: Mapping[Status, int]) -> Support | None:
+    """What the cases of one version amount to; None where none of them was measured."""
+    measured = {each for each, number in counts.items() if number} - _NOTHING
+    deciding = measured - {Status.GATED} or measured
+    if not deciding:
+        return None
+    if deciding == {Status.PASSED}:
+        return Support.FULL
+    if deciding <= _FINE:
+        return Support.FALLBACK
+    return Support.PARTIAL if deciding & _FINE else Support.NONE
+
+
+def target_of(cell: StoredCell) -> tuple[str, str]:
+    """(target, version) of a cell; the target's name is for reading, its axes stand beside it."""
+    distribution, _, version = cell.axes.get("framework", "").partition("==")
+    rest = " ".join(f"{name}:{value}" for name, value in cell.axes.items() if name != "framework")
+    return f"{distribution}[{rest}]", version
+
+
+def compat(run: Run) -> dict[str, Any]:
+    """The whole file as JSON data.
+
+    Args:
+        run: from `load`.
+    """
+    place = {cell.id: target_of(cell) for cell in run.cells}
+    targets = _targets(run, place)
+    planned = {name: shown["versions"] for name, shown in targets.items()}
+    found: dict[tuple[str, ...], dict[tuple[str, str], Tally]] = {}
+    for case in run.cases():
+        where = place[case.cell]
+        for path in _paths(case):
+            versions = found.setdefault(path, {})
+            tally = versions.get(where)
+            if tally is None:
+                tally = versions[where] = Tally()
+            tally.add(case)
+    data: dict[str, Any] = {
+        "__meta": {
+            "schema": SCHEMA,
+            "run": run.info.id,
+            "finished": run.info.finished,
+            "tool": run.info.tool,
+        },
+        "targets": targets,
+        "operators": {},
+        "models": {},
+    }
+    for path in sorted(found, key=_order):
+        node = data
+        for name in path:
+            node = node.setdefault(name, {})
+        node["__compat"] = {"support": _support(found[path], planned, run.info.issues)}
+    return data
+
+
+def write_compat(run: Run, folder: Path | None = None) -> None:
+    """Write compat.json.
+
+    Args:
+        run: from `load`.
+        folder: where; default: the run's.
+
+    Raises:
+        WriteError: the disk is full or the folder read-only.
+    """
+    with atomic_file((folder or run.folder) / COMPAT) as file:
+        for piece in json.JSONEncoder(indent=1, allow_nan=False).iterencode(compat(run)):
+            file.write(piece.encode())
+
+
+def _paths(case: StoredCase) -> list[tuple[str, ...]]:
+    """Where in the file a case counts."""
+    if case.check != OPERATORS:
+        return [("models", case.unit)]
+    domain, _, name = case.unit.rpartition("::")
+    whole = ("operators", domain or "ai.onnx", name)
+    return [whole, (*whole, f"opset_{case.opset}")] if case.opset else [whole]
+
+
+def _order(path: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """By name, opsets by number."""
+    head, _, number = path[-1].partition("opset_")
+    last = ("", int(number)) if not head and number.isdigit() else (path[-1], 0)
+    return (*((name, 0) for name in path[:-1]), last)
+
+
+def _targets(run: Run, place: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    targets: dict[str, Any] = {}
+    for cell in run.cells:
+        name, version = place[cell.id]
+        shown = targets.setdefault(
+            name,
+            {
+                "distribution": cell.axes.get("framework", "").partition("==")[0],
+                "axes": {axis: v for axis, v in cell.axes.items() if axis != "framework"},
+                "versions": [],
+                "cells": {},
+            },
+        )
+        shown["versions"].append(version)
+        entry = {"cell": cell.id, "status": cell.status.value}
+        if lock := cell.environment.get("lock"):
+            entry["lock"] = lock
+        shown["cells"].setdefault(version, []).append(entry)
+    for shown in targets.values():
+        shown["versions"] = in_order(shown["versions"])
+    return targets
+
+
+def _support(
+    found: Mapping[tuple[str, str], Tally],
+    planned: Mapping[str, list[str]],
+    issues: Mapping[str, str],
+) -> dict[str, Any]:
+    by_target: dict[str, dict[str, Tally]] = {}
+    for (target, version), tally in found.items():
+        by_target.setdefault(target, {})[version] = tally
+    return {
+        target: _statements(planned[target], by_target[target], issues)
+        for target in planned
+        if target in by_target
+    }
+
+
+def _statements(
+    versions: list[str], tallies: Mapping[str, Tally], issues: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    states = {
+        version: state
+        for version in versions
+        if version in tallies and (state := support_of(tallies[version].counts)) is not None
+    }
+    condensed = ranges(versions, states)
+    if not condensed:
+        return [{"version_added": None, "tested": []}]
+    straight = monotone(condensed, {Support.FULL, Support.FALLBACK, Support.PARTIAL})
+    statements = []
+    for at, each in enumerate(condensed):
+        if each.state is not Support.NONE:
+            after = condensed[at + 1] if at + 1 < len(condensed) else None
+            statements.append(_statement(each, after, at == 0, tallies, issues))
+        elif len(condensed) == 1:
+            statements.append({"version_added": False, **_about(each, tallies, issues)})
+    if not straight:
+        for statement in statements:
+            statement["monotone"] = False
+    return statements[::-1]
+
+
+def _statement(
+    found: Range[Support],
+    after: Range[Support] | None,
+    first: bool,  # noqa: FBT001 - private
+    tallies: Mapping[str, Tally],
+    issues: Mapping[str, str],
+) -> dict[str, Any]:
+    statement: dict[str, Any] = {
+        # Nothing is known of what came before the oldest version that was tested.
+        "version_added": f"≤{found.first}" if first else found.first
+    }
+    if after is not None:
+        statement["version_removed"] = after.first
+        statement["version_last"] = found.last
+    if found.state is Support.PARTIAL:
+        statement["partial_implementation"] = True
+    if found.state is Support.FALLBACK:
+        statement["status"] = "fallback"
+    return {**statement, **_about(found, tallies, issues)}
+
+
+def _about(
+    found: Range[Support], tallies: Mapping[str, Tally], issues: Mapping[str, str]
+) -> dict[str, Any]:
+    counts: Counter[Status] = Counter()
+    known: set[str] = set()
+    signatures: dict[str, None] = {}
+    for version in found.versions:
+        tally = tallies[version]
+        counts.update(tally.counts)
+        known |= tally.known
+        signatures.update(tally.signatures)
+    about: dict[str, Any] = {}
+    if found.state in {Support.PARTIAL, Support.NONE}:
+        total = sum(n for each, n in counts.items() if each not in _NOTHING)
+        wrong = [
+            f"{each.value} {counts[each]}" for each in Status if counts[each] and each not in _FINE
+        ]
+        about["notes"] = [f"of {total} cases: {', '.join(wrong)}", *list(signatures)[:_FEW]]
+    if urls := [issues[each] for each in sorted(known) if each in issues]:
+        about["impl_url"] = urls
+    about["tested"] = list(found.versions)
+    if found.gaps:
+        about["no_data"] = list(found.gaps)
+    about["evidence"] = {each.value: counts[each] for each in Status if counts[each]}
+    return about
