@@ -9,16 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import threading
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.environments import cache, registry
 from pytest_modelcompat.errors import worker as words
-from pytest_modelcompat.results import attribution
-from pytest_modelcompat.results.placement import BASE
 from pytest_modelcompat.runner.events import (
     Attest,
     Done,
@@ -34,17 +30,24 @@ from pytest_modelcompat.runner.events import (
     Unavailable,
     event_of,
 )
+from pytest_modelcompat.runner.orders import (
+    CaseOrder,
+    Order,
+    cell_environment,
+    order_for,
+    place_files,
+)
 from pytest_modelcompat.runner.zipapp import worker_file
-from pytest_modelcompat.worker.protocol import CHUNK, PROTOCOL, Parser, request
+from pytest_modelcompat.worker.protocol import CHUNK, Parser, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
 
     from pytest_modelcompat.environments.protocol import EnvironmentKind, Prepared
-    from pytest_modelcompat.matrix.model import Cell
     from pytest_modelcompat.runner.command import Process
     from pytest_modelcompat.runner.plan import PlannedCell
 
@@ -71,73 +74,6 @@ __all__ = [
 BATCH = 2000  # cases in one message
 PATIENCE = 3.0  # seconds for a worker to end by itself once its standard input is closed
 DIAGNOSTICS = 64 << 10  # bytes of its standard error, from the end
-
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What a worker is to do, apart from the cases. Paths are as seen in the cell.
-
-    Attributes:
-        runtime, distribution, module: which adapter.
-        provider: asked for.
-        options: of the adapter.
-        case: seconds for one case.
-        memory: bytes of address space, or None where something else limits it.
-        threads: told to the adapter, unless its options say otherwise.
-        bundles: files that hold the cases.
-        files_root: folder of the models that are files of their own.
-        path: folders in which modules can be found.
-        variants: name -> {"provider", "options"} with which a case of that variant runs.
-        import_seconds, exit_seconds: for the framework's import and the interpreter's exit.
-    """
-
-    runtime: str
-    distribution: str
-    provider: str
-    module: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-    case: float = 30.0
-    memory: int | None = None
-    threads: int | None = None
-    bundles: tuple[Path, ...] = ()
-    files_root: Path | None = None
-    path: tuple[Path, ...] = ()
-    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    import_seconds: float | None = None
-    exit_seconds: float | None = None
-
-    def message(self) -> dict[str, Any]:
-        """As the worker reads it."""
-        return {
-            "type": "order",
-            "protocol": PROTOCOL,
-            "runtime": self.runtime,
-            "distribution": self.distribution,
-            "module": self.module,
-            "provider": self.provider,
-            "options": dict(self.options),
-            "limits": {
-                "case": self.case,
-                "memory": self.memory,
-                "threads": self.threads,
-                "import": self.import_seconds,
-                "exit": self.exit_seconds,
-            },
-            "bundles": [str(path) for path in self.bundles],
-            "files_root": None if self.files_root is None else str(self.files_root),
-            "path": [str(path) for path in self.path],
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class CaseOrder:
-    """One measurement: case `index` of bundle number `bundle`; n and variant name the answer."""
-
-    n: int
-    bundle: int
-    index: int
-    repeats: int = 1
-    variant: str | None = None
 
 
 @dataclass
@@ -339,20 +275,6 @@ def _nonsense(message: dict[str, Any], problem: Exception) -> Event:
     return Note(message=text)
 
 
-# -- from a planned cell
-
-_INHERITED = (
-    "PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
-    "NVIDIA_DRIVER_CAPABILITIES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
-    "MODELCOMPAT_COVERAGE",
-)  # fmt: skip
-_THREADS = (
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-)  # fmt: skip
-# Their drivers reserve address space far beyond what they use.
-_RESERVING = ("CUDA", "Tensorrt", "TensorRT", "ROCM", "MIGraphX", "GPU", "cuda")
-
-
 def start(planned: PlannedCell, prepared: Prepared, *, folder: Path) -> CellProcess:
     """Start the worker of a planned cell.
 
@@ -361,49 +283,16 @@ def start(planned: PlannedCell, prepared: Prepared, *, folder: Path) -> CellProc
         prepared: its environment.
         folder: private to this cell, empty.
     """
-    cell = planned.cell
-    root = folder / "files"
-    for workload in planned.workloads:
-        for name, path in workload.models:
-            target = root / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)  # a link would make it a file that the worker refuses
+    root = place_files(planned, folder)
     scratch = folder / "scratch"
     scratch.mkdir()
     bundles = tuple(path for workload in planned.workloads for path in workload.bundles)
-    worker = worker_file(cache.cache_folder() / "worker")
-    threads = dict.fromkeys(_THREADS, str(cell.limits.threads))
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    own = {"HOME": str(scratch), "TMPDIR": str(scratch), "LANG": "C.UTF-8"}
     return CellProcess(
         registry.kind_of(prepared.spec),
         prepared,
-        order=_order(cell, bundles=bundles, root=root if root.exists() else None),
+        order=order_for(planned.cell, bundles=bundles, root=root),
         folder=folder,
-        files=[*bundles, *([root] if root.exists() else [])],
-        env={**inherited, **own, **threads, **dict(cell.env)},
-        worker=worker,
-    )
-
-
-def _order(cell: Cell, *, bundles: tuple[Path, ...], root: Path | None) -> Order:
-    framework = cell.framework
-    on_host = cell.image.kind not in ("docker", "ssh")
-    reserves = any(word in cell.provider for word in _RESERVING)
-    base = min(BASE.get(framework.runtime, ("cpu",)))
-    return Order(
-        runtime=framework.runtime,
-        distribution=framework.distribution,
-        module=framework.module,
-        provider=cell.provider,
-        options=dict(cell.options),
-        case=cell.limits.case,
-        memory=cell.limits.memory if on_host and not reserves else None,
-        threads=cell.limits.threads,
-        bundles=bundles,
-        files_root=root,
-        variants={
-            attribution.OPTIMIZER_OFF: {"options": {"graph_optimization": "disabled"}},
-            attribution.CPU: {"provider": base},
-        },
+        files=[*bundles, *([root] if root else [])],
+        env=cell_environment(planned.cell, scratch=scratch),
+        worker=worker_file(cache.cache_folder() / "worker"),
     )

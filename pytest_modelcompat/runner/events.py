@@ -54,6 +54,10 @@ class Unavailable:
 
     reason: str
 
+    def text(self) -> str:
+        """The reason itself."""
+        return self.reason
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImportFailed:

@@ -7,7 +7,7 @@ import resource
 import time
 
 from . import confine
-from .progress import ASSIGN, RUN, STAGES
+from .progress import ASSIGN, LOAD, RUN, STAGES
 from .random_inputs import random_inputs
 from .values import Blobs, describe
 
@@ -62,28 +62,26 @@ def measure(
     Raises:
         Exited: the case wanted to leave.
     """
-    case = bundle.case(index)
-    stage = [STAGES.index("load")]
-
-    def entered(number: int) -> None:
-        enter(number)
-        stage[0] = number
-
-    seconds: list[float] = []
     found: dict[str, Any] = {
         "error": None,
+        "outputs": [],
+        "distinct": [],
         "ran_on": None,
         "load_seconds": 0.0,
-        "run_seconds": seconds,
+        "run_seconds": [],
         "peak_rss": 0,
-        "opset": case.get("opset") or 0,
+        "opset": bundle.case(index).get("opset") or 0,
+        "stage": STAGES[LOAD],
     }
-    answers: list[list[tuple[str, Value]]] = []
-    distinct: list[int] = []
-    blobs, problem = Blobs(), None
+
+    def entered(stage: int) -> None:
+        enter(stage)
+        found["stage"] = STAGES[stage]
+
+    blobs = Blobs()
     try:
-        big = _watch_memory(case)
-        model = _model(bundle, index, case, root)
+        model = _model(bundle, index, root)
+        big = _watch_memory(bundle.case(index))
         begun = time.perf_counter()
         session = adapter.load(model, provider, options)
         found["load_seconds"] = time.perf_counter() - begun
@@ -91,46 +89,43 @@ def measure(
         entered(ASSIGN)
         session.assign()
         entered(RUN)
-        if case.get("random") is None:
-            feeds = _feeds(bundle.inputs(index), session)
-        else:
-            made = random_inputs(session.signature(), case["random"])
-            found["inputs"] = [[name, describe(value, blobs)] for name, value in made]
-            feeds = dict(made)
-        for _ in range(max(1, repeats)):
-            begun = time.perf_counter()
-            answer = session.run(feeds)
-            seconds.append(time.perf_counter() - begun)
-            if answer not in answers:
-                answers.append(answer)
-            distinct.append(answers.index(answer) if len(answers) > 1 else 0)
+        feeds = _feeds(bundle, index, session, found, blobs)
+        answers = _run(session, feeds, repeats, found)
         found["ran_on"] = session.placement()
         if not found["opset"] and hasattr(session, "opset"):
             found["opset"] = session.opset()
         found["peak_rss"] = _peak(big=big)
-        session.close()
+        session.close()  # before the answer goes out: a crash in here is the case's, too
+        found["outputs"] = [
+            [[name, describe(value, blobs)] for name, value in answer] for answer in answers
+        ]
     except (SystemExit, KeyboardInterrupt) as leaving:
         raise Exited(_exit_code(leaving), words(leaving)["message"]) from leaving
-    except BaseException as raised:
-        problem = raised
-    found["stage"] = STAGES[stage[0]]
-    if problem is None:
-        try:
-            found["outputs"] = [
-                [[name, describe(value, blobs)] for name, value in answer] for answer in answers
-            ]
-            found["distinct"] = distinct
-        except Exception as raised:  # an adapter's mistake is a result like any other
-            problem = raised
-    if problem is not None:
-        found.update(error=words(problem), outputs=[], distinct=[])
+    except BaseException as problem:
+        found.update(error=words(problem), distinct=[])
         found.pop("inputs", None)
         blobs = Blobs()
     return found, blobs
 
 
-def _model(bundle: Bundle, index: int, case: dict[str, Any], root: str | None) -> Any:
-    place = case["model"]
+def _run(
+    session: Any, feeds: dict[str, Value], repeats: int, found: dict[str, Any]
+) -> list[list[tuple[str, Value]]]:
+    """Run as often as asked; the answers that differ, in order of appearance."""
+    answers: list[list[tuple[str, Value]]] = []
+    for _ in range(max(1, repeats)):
+        begun = time.perf_counter()
+        answer = session.run(feeds)
+        found["run_seconds"].append(time.perf_counter() - begun)
+        if answer not in answers:
+            answers.append(answer)
+        found["distinct"].append(answers.index(answer) if len(answers) > 1 else 0)
+    return answers
+
+
+def _model(bundle: Bundle, index: int, root: str | None) -> Any:
+    """The model's bytes, or its path; Refused where it refers to what it must not."""
+    place = bundle.case(index)["model"]
     if "file" in place:
         path = confine.locate(root or "", place["file"])
         confine.check(path, os.path.dirname(path))
@@ -140,10 +135,18 @@ def _model(bundle: Bundle, index: int, case: dict[str, Any], root: str | None) -
     return model
 
 
-def _feeds(given: list[tuple[str | int, Value]], session: Any) -> dict[str, Value]:
+def _feeds(
+    bundle: Bundle, index: int, session: Any, found: dict[str, Any], blobs: Blobs
+) -> dict[str, Value]:
     """Inputs by name: runtimes drop inputs that folded away, so a position says nothing."""
+    wanted = bundle.case(index).get("random")
+    if wanted is not None:
+        made = random_inputs(session.signature(), wanted)
+        found["inputs"] = [[name, describe(value, blobs)] for name, value in made]
+        return dict(made)
+    given = bundle.inputs(index)
     if not any(isinstance(key, int) for key, _ in given):
-        return dict(given)
+        return {str(key): value for key, value in given}
     names = list(session.inputs())
     positions = [key for key, _ in given if isinstance(key, int)]
     if max(positions) >= len(names):

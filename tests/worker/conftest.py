@@ -9,12 +9,13 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from pytest_modelcompat.runner import cell, command
 from pytest_modelcompat.runner.zipapp import worker_file
 from pytest_modelcompat.worker import bundle
@@ -24,7 +25,7 @@ HERE = Path(__file__).parent
 FAST = ("3.8", "3.13")  # for what does not depend on the interpreter in between
 
 
-@lru_cache(maxsize=None)
+@cache
 def interpreter(version: str) -> str | None:
     """The path of a CPython of this version: pyenv's, or one on the PATH."""
     roots = [os.environ.get("PYENV_ROOT"), str(Path.home() / ".pyenv")]
@@ -42,7 +43,7 @@ def interpreter(version: str) -> str | None:
         )  # fmt: skip
         if told.stdout.strip() == version:
             return str(path)
-    if version == "%d.%d" % sys.version_info[:2]:
+    if version == ".".join(map(str, sys.version_info[:2])):
         return sys.executable
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from pytest_modelcompat.runner import cell
 from pytest_modelcompat.worker.values import Value
 

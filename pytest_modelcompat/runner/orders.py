@@ -1,0 +1,155 @@
+"""What a worker is told: the order for a session, and the environment of its process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcompat.results import attribution
+from pytest_modelcompat.results.placement import BASE
+from pytest_modelcompat.worker.protocol import PROTOCOL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_modelcompat.matrix.model import Cell
+    from pytest_modelcompat.runner.plan import PlannedCell
+
+__all__ = ["CaseOrder", "Order", "cell_environment", "order_for", "place_files"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a worker is to do, apart from the cases. Paths are as seen in the cell.
+
+    Attributes:
+        runtime, distribution, module: which adapter.
+        provider: asked for.
+        options: of the adapter.
+        case: seconds for one case.
+        memory: bytes of address space, or None where something else limits it.
+        threads: told to the adapter, unless its options say otherwise.
+        bundles: files that hold the cases.
+        files_root: folder of the models that are files of their own.
+        path: folders in which modules can be found.
+        variants: name -> {"provider", "options"} with which a case of that variant runs.
+        import_seconds, exit_seconds: for the framework's import and the interpreter's exit.
+    """
+
+    runtime: str
+    distribution: str
+    provider: str
+    module: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    case: float = 30.0
+    memory: int | None = None
+    threads: int | None = None
+    bundles: tuple[Path, ...] = ()
+    files_root: Path | None = None
+    path: tuple[Path, ...] = ()
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    import_seconds: float | None = None
+    exit_seconds: float | None = None
+
+    def message(self) -> dict[str, Any]:
+        """As the worker reads it."""
+        return {
+            "type": "order",
+            "protocol": PROTOCOL,
+            "runtime": self.runtime,
+            "distribution": self.distribution,
+            "module": self.module,
+            "provider": self.provider,
+            "options": dict(self.options),
+            "limits": {
+                "case": self.case,
+                "memory": self.memory,
+                "threads": self.threads,
+                "import": self.import_seconds,
+                "exit": self.exit_seconds,
+            },
+            "bundles": [str(path) for path in self.bundles],
+            "files_root": None if self.files_root is None else str(self.files_root),
+            "path": [str(path) for path in self.path],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseOrder:
+    """One measurement: case `index` of bundle number `bundle`; n and variant name the answer."""
+
+    n: int
+    bundle: int
+    index: int
+    repeats: int = 1
+    variant: str | None = None
+
+
+_INHERITED = (
+    "PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
+    "NVIDIA_DRIVER_CAPABILITIES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
+    "MODELCOMPAT_COVERAGE",
+)  # fmt: skip
+_THREADS = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+)  # fmt: skip
+# Their drivers reserve address space far beyond what they use.
+_RESERVING = ("CUDA", "Tensorrt", "TensorRT", "ROCM", "MIGraphX", "GPU", "cuda")
+
+
+def place_files(planned: PlannedCell, folder: Path) -> Path | None:
+    """Put the models that are files of their own into a folder; None where there are none."""
+    found = None
+    for workload in planned.workloads:
+        for name, path in workload.models:
+            found = folder / "files"
+            target = found / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)  # a link would make it a file that the worker refuses
+    return found
+
+
+def cell_environment(cell: Cell, *, scratch: Path) -> dict[str, str]:
+    """The environment variables of a cell's process; secrets of the user's are not among them.
+
+    Args:
+        cell: whose own variables come last.
+        scratch: its home and temporary folder.
+    """
+    threads = dict.fromkeys(_THREADS, str(cell.limits.threads))
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    own = {"HOME": str(scratch), "TMPDIR": str(scratch), "LANG": "C.UTF-8"}
+    return {**inherited, **own, **threads, **dict(cell.env)}
+
+
+def order_for(cell: Cell, *, bundles: tuple[Path, ...], root: Path | None) -> Order:
+    """The order for a cell.
+
+    Args:
+        cell: what is asked for.
+        bundles: of all its workloads, in order.
+        root: folder of the models that are files of their own.
+    """
+    framework = cell.framework
+    on_host = cell.image.kind not in ("docker", "ssh")
+    reserves = any(word in cell.provider for word in _RESERVING)
+    base = min(BASE.get(framework.runtime, ("cpu",)))
+    return Order(
+        runtime=framework.runtime,
+        distribution=framework.distribution,
+        module=framework.module,
+        provider=cell.provider,
+        options=dict(cell.options),
+        case=cell.limits.case,
+        memory=cell.limits.memory if on_host and not reserves else None,
+        threads=cell.limits.threads,
+        bundles=bundles,
+        files_root=root,
+        variants={
+            attribution.OPTIMIZER_OFF: {"options": {"graph_optimization": "disabled"}},
+            attribution.CPU: {"provider": base},
+        },
+    )
