@@ -1,1 +1,62 @@
-"""From a stored run to what a reader sees: data, then view, then template."""
+"""The report: one HTML file, a summary for a pull request, a screen for the terminal.
+
+Data, then view, then template: `data.read` makes columns of the stored run, `view.build` does
+all the arithmetic, `html`, `markdown` and `terminal` lay the same view out. It sees only
+`results`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["INDEX", "SUMMARY", "render"]
+
+INDEX, SUMMARY = "index.html", "summary.md"
+
+
+def render(folder: Path) -> Path:
+    """Writes `index.html` and `summary.md` into a run's folder.
+
+    Args:
+        folder: of `--compat-report`, with run.json and cases.jsonl.gz in it.
+
+    Returns:
+        The path of `index.html`.
+
+    Raises:
+        StoredRunProblem: the folder holds no run, or a damaged one.
+    """
+    # Late: the terminal's few lines must not cost the page's template engine.
+    from pytest_modelcompat.report.data import read  # noqa: PLC0415
+    from pytest_modelcompat.report.html import html  # noqa: PLC0415
+    from pytest_modelcompat.report.markdown import markdown  # noqa: PLC0415
+    from pytest_modelcompat.report.view import build  # noqa: PLC0415
+
+    folder = Path(folder)
+    view = build(read(folder))
+    _write(folder / SUMMARY, [markdown(view)])
+    return _write(folder / INDEX, html(view))
+
+
+def _write(path: Path, parts: Iterable[str]) -> Path:
+    """Writes a file so that it is either the old one or the whole new one."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            for text in parts:
+                file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(0o644)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return path

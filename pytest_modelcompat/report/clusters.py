@@ -1,0 +1,212 @@
+"""Failures that look alike, as one row each: by normalised signature, with where and since when."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_modelcompat.report.change import CHANGES, measured
+from pytest_modelcompat.report.data import STAGES
+from pytest_modelcompat.report.lanes import split_framework, version_key
+from pytest_modelcompat.report.ranges import condense
+from pytest_modelcompat.report.states import CASE_STATES, OUTCOMES
+from pytest_modelcompat.report.text import clean
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytest_modelcompat.report.data import Data
+
+__all__ = ["Cluster", "clusters", "message"]
+
+MAX_CLUSTERS = 2_000
+MAX_UNITS = 12
+_NEW = CHANGES.index("new")
+_BAD = tuple(OUTCOMES.index(word) for word in ("not_ok", "xpass"))
+_STATE = {state.key: index for index, state in enumerate(CASE_STATES)}
+_WITHOUT_MESSAGE = frozenset({"failed", "nondeterministic", "fallback", "passed", "xpass"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Cases that ended alike.
+
+    Attributes:
+        kind: `failure` (fails the run), `info` (unsupported or gated) or `known`.
+        state: index in CASE_STATES.
+        stage: where they ended.
+        signature: the normalised message; for wrong values, which unit has them.
+        message: the raw message of the first case.
+        units: the units hit, most cases first (at most MAX_UNITS), and how many there are.
+        cases, new, cells: how many of each; `new` against the version before.
+        versions: per distribution, in which of the measured versions it was seen.
+        query: finds its cases.
+        row: its first case.
+    """
+
+    kind: str
+    state: int
+    stage: str
+    signature: str
+    message: str
+    units: tuple[str, ...]
+    unit_count: int
+    cases: int
+    new: int
+    cells: int
+    versions: tuple[tuple[str, str], ...]
+    query: str
+    row: int
+
+
+def message(data: Data, row: int) -> str:
+    """The raw message of a case, cleaned; empty where it has none."""
+    detail = data.cases.details.get(row)
+    if not detail:
+        return ""
+    error = json.loads(detail).get("error") or {}
+    return clean(error.get("message", ""))
+
+
+def clusters(data: Data, changes: NDArray[np.uint8]) -> tuple[Cluster, ...]:
+    """Groups every case that fails the run, is not supported, or is known to fail.
+
+    Args:
+        data: the run.
+        changes: per row an index in CHANGES.
+
+    Returns:
+        Clusters, those with new failures first, then failures, known ones, information.
+    """
+    cases = data.cases
+    state, outcome = cases.column("state"), cases.column("outcome")
+    told = (_STATE["unsupported"], _STATE["gated"], _STATE["known"])
+    rows = np.flatnonzero(np.isin(outcome, _BAD) | np.isin(state, told))
+    if not len(rows):
+        return ()
+    signature = cases.column("signature")[rows].astype(np.int64)
+    unit = cases.key_unit[cases.column("key")[rows]]
+    columns = (
+        state[rows].astype(np.int64),
+        cases.column("stage")[rows].astype(np.int64),
+        np.isin(outcome[rows], _BAD).astype(np.int64),
+        cases.column("known")[rows].astype(np.int64),
+        # Wrong values have no message: what they share is the unit.
+        np.where(signature > 0, signature, -1 - unit),
+    )
+    order = np.lexsort(columns[::-1])
+    stacked = np.stack([column[order] for column in columns])
+    edges = np.flatnonzero((stacked[:, 1:] != stacked[:, :-1]).any(axis=0)) + 1
+    groups = np.split(rows[order], edges)
+    sized = sorted(
+        groups, key=lambda group: -int((changes[group] == _NEW).sum()) * 10**9 - len(group)
+    )
+    stops = _stops(data)
+    found = [_cluster(data, changes, np.sort(group), stops) for group in sized[:MAX_CLUSTERS]]
+    rank = {"failure": 0, "known": 1, "info": 2}
+    found.sort(key=lambda each: (not each.new, rank[each.kind], -each.cases))
+    return tuple(found)
+
+
+Stops = dict[str, list[tuple[str, list[int]]]]  # distribution -> (version, measured cells)
+
+
+def _stops(data: Data) -> Stops:
+    found: dict[str, dict[str, list[int]]] = {}
+    for position, cell in enumerate(data.cells):
+        if measured(data.cases, position).any():
+            distribution, version = split_framework(cell.axes.get("framework", ""))
+            found.setdefault(distribution, {}).setdefault(version, []).append(position)
+    return {
+        distribution: sorted(versions.items(), key=lambda item: version_key(item[0]))
+        for distribution, versions in found.items()
+    }
+
+
+def _cluster(
+    data: Data, changes: NDArray[np.uint8], rows: NDArray[np.int64], stops: Stops
+) -> Cluster:
+    cases = data.cases
+    first = int(rows[0])
+    state = CASE_STATES[int(cases.column("state")[first])]
+    bad = int(cases.column("outcome")[first]) in _BAD
+    keys = cases.column("key")[rows]
+    unit_ids, unit_counts = np.unique(cases.key_unit[keys], return_counts=True)
+    by_size = np.argsort(-unit_counts, kind="stable")
+    units = [cases.units[int(unit_ids[n])][1] for n in by_size]
+    cells = np.unique(cases.column("cell")[rows])
+    text = cases.names["signature"][int(cases.column("signature")[first])]
+    stage = int(cases.column("stage")[first])
+    stage_name = STAGES[stage] if stage < len(STAGES) else ""
+    return Cluster(
+        kind="failure" if bad else "known" if state.key == "known" else "info",
+        state=int(cases.column("state")[first]),
+        stage=stage_name,
+        signature=text or _untold(state.key, units),
+        message=message(data, first),
+        units=tuple(units[:MAX_UNITS]),
+        unit_count=len(units),
+        cases=len(rows),
+        new=int((changes[rows] == _NEW).sum()),
+        cells=len(cells),
+        versions=_versions(set(cells.tolist()), stops),
+        query=_query(data, first, text, units, bad=bad),
+        row=first,
+    )
+
+
+def _untold(state: str, units: list[str]) -> str:
+    name = units[0]
+    if state == "nondeterministic":
+        return f"{name}: repeats disagree"
+    if state == "xpass":
+        return f"{name}: passes although a known issue says it fails"
+    if state in {"failed", "known"}:
+        return f"{name}: wrong values"
+    return f"{name}: no message"
+
+
+def _versions(cells: set[int], stops: Stops) -> tuple[tuple[str, str], ...]:
+    """In which of the measured versions of each distribution: `1.28.0+`, `all 6 versions`."""
+    told: list[tuple[str, str]] = []
+    for distribution, versions in stops.items():
+        seen = [(version, int(bool(cells & set(where))), 0, 0) for version, where in versions]
+        hit = [part for part in condense(seen) if part.state]
+        if not hit:
+            continue
+        if len(hit) == 1 and hit[0].versions == len(versions) > 1:
+            told.append((distribution, f"all {len(versions)} versions"))
+        else:
+            told.append((distribution, ", ".join(part.text for part in hit)))
+    return tuple(told)
+
+
+def _query(data: Data, row: int, signature: str, units: list[str], *, bad: bool) -> str:
+    cases = data.cases
+    state = CASE_STATES[int(cases.column("state")[row])].key
+    words = []
+    if state == "known":
+        known = cases.names["known"][int(cases.column("known")[row])]
+        words.append(f"known:{quote(known)}")
+    elif state == "xpass":
+        words.append("outcome:xpass")
+    else:
+        words.append(f"status:{state}")
+    stage = int(cases.column("stage")[row])
+    if stage < len(STAGES):
+        words.append(f"stage:{STAGES[stage]}")
+    words.append(f"signature:{quote(signature)}" if signature else f"unit:{quote(units[0])}")
+    if bad and state not in {"xpass", "known"}:
+        words.append("is:failure")
+    return " ".join(words)
+
+
+def quote(value: Any) -> str:
+    """A value as the query box reads it: quoted, taken literally."""
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+assert _WITHOUT_MESSAGE <= set(_STATE)

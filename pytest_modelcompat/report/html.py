@@ -1,0 +1,152 @@
+"""The view as one HTML file that needs nothing but itself.
+
+The style and the scripts are files of this package, joined here and named by their hashes in the
+content security policy; nothing else may run or load. Every name and message is escaped by the
+template or set as text by the script.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pytest_modelcompat.report.markdown import headline
+from pytest_modelcompat.report.payload import payload
+from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES
+from pytest_modelcompat.report.text import count, plural, shorten
+from pytest_modelcompat.report.verdict import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_modelcompat.report.verdict import Step
+    from pytest_modelcompat.report.view import View
+
+__all__ = ["SCRIPTS", "STYLES", "html", "policy"]
+
+STYLES = ("base.css", "states.css", "sections.css", "views.css", "media.css")
+#: in the order in which they are joined; each is a plain script in one shared scope
+SCRIPTS = (
+    "dom.js", "data.js", "query.js", "route.js", "facts.js", "matrix.js", "operators.js",
+    "parity.js", "cases.js", "export.js", "drawer.js", "environments.js", "keys.js", "main.js",
+)  # fmt: skip
+
+
+def _read(folder: str, names: tuple[str, ...]) -> str:
+    where = files("pytest_modelcompat.report").joinpath("templates", folder)
+    return "\n".join(where.joinpath(name).read_text(encoding="utf-8").strip() for name in names)
+
+
+OPEN_STEPS = 2  # of a distribution; the first screen answers about the newest versions
+MAX_CLUSTERS = 100  # in the static part
+_FOLDED = {
+    "no": "not", "unknown": "unknown", "fallback": "only with fallback", "yes": "can move",
+    "alone": "alone",
+}  # fmt: skip
+
+
+@cache
+def style() -> str:
+    """All of the page's style."""
+    return _read("css", STYLES)
+
+
+@cache
+def script() -> str:
+    """All of the page's script, in one closed scope."""
+    body = _read("js", SCRIPTS)
+    return f'(() => {{\n"use strict";\n{body}\n}})();'
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+def policy() -> str:
+    """The content security policy: this style and this script, and not one request."""
+    return (
+        f"default-src 'none'; style-src {_hash(style())}; script-src {_hash(script())}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pytest_modelcompat.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["count"] = count
+    environment.filters["shorten"] = shorten
+    environment.globals.update(
+        plural=plural, KINDS=KINDS, CASE_STATES=CASE_STATES, CELL_STATES=CELL_STATES
+    )
+    return environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Family:
+    """The steps of one distribution: the newest ones open, the others behind a line."""
+
+    title: str
+    parts: tuple[tuple[tuple[Step, ...], str], ...]
+
+
+def _families(view: View) -> tuple[_Family, ...]:
+    subjects: dict[tuple[str, str], list[Step]] = {}
+    for step in view.steps:
+        subjects.setdefault((step.matrix, step.subject), []).append(step)
+    matrices = {matrix for matrix, _ in subjects}
+    families = []
+    for (matrix, subject), steps in subjects.items():
+        parts = [(tuple(steps[:OPEN_STEPS]), "")]
+        older = steps[OPEN_STEPS:]
+        if older:
+            kinds = dict.fromkeys(KINDS, 0)
+            for step in older:
+                for verdict in step.verdicts:
+                    kinds[verdict.kind] += verdict.lanes
+            told = ", ".join(f"{KINDS[k][0]} {n} {_FOLDED[k]}" for k, n in kinds.items() if n)
+            parts.append((tuple(older), f"{plural(len(older), 'older step')}: {told}"))
+        title = subject if len(matrices) == 1 else f"{subject} · {matrix}"
+        families.append(_Family(title=title, parts=tuple(parts)))
+    return tuple(families)
+
+
+def html(view: View) -> Iterator[str]:
+    """The page, in pieces.
+
+    Args:
+        view: of `view.build`.
+
+    Yields:
+        Text; the static part first, the data after it.
+    """
+    packed = payload(view)
+    template = _environment().get_template("page.html")
+    clusters = view.clusters[:MAX_CLUSTERS]
+    yield from template.generate(
+        view=view,
+        headline=headline(view),
+        families=_families(view),
+        clusters=clusters,
+        clusters_left=len(view.clusters) - len(clusters),
+        about=view.about,
+        left_out=packed.left_out,
+        policy=policy(),
+        # Our own files, which hold no closing tag (a test looks).
+        style=Markup(style()),  # noqa: S704
+        script=Markup(script()),  # noqa: S704
+        blocks=packed.blocks,
+    )

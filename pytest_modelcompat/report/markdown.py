@@ -1,0 +1,140 @@
+"""The view as Markdown, for a comment on a pull request: at most 60 KB."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pytest_modelcompat.report.states import CASE_STATES
+from pytest_modelcompat.report.text import count, join, plural, shorten
+from pytest_modelcompat.report.verdict import KINDS
+
+if TYPE_CHECKING:
+    from pytest_modelcompat.report.clusters import Cluster
+    from pytest_modelcompat.report.view import View
+
+__all__ = ["headline", "markdown"]
+
+LIMIT = 60_000  # bytes: what hosts take as a comment
+_ACTIVE = re.compile(r"([\\`*_{}\[\]<>()#+!|~@$-])")
+
+
+def escape(text: str, width: int = 400) -> str:
+    """Text in which nothing is Markdown, a mention, or HTML; on one line."""
+    flat = " ".join(shorten(text, width).split())
+    return _ACTIVE.sub(r"\\\1", flat).replace("&", "&amp;").replace("://", ":\\//")
+
+
+def code(text: str, width: int = 120) -> str:
+    """Text as code, whatever backticks it holds; on one line."""
+    flat = " ".join(shorten(text, width).split()).replace("|", "¦")
+    fence = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
+    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
+    return f"{fence}{pad}{flat}{pad}{fence}" if flat else ""
+
+
+def headline(view: View) -> str:
+    """The run in one sentence."""
+    totals = view.totals
+    if totals.nothing:
+        return f"Nothing was measured in {plural(totals.cell_count, 'cell')}."
+    if not totals.moves:
+        return (
+            f"{plural(totals.measured_cells, 'cell')} of {count(totals.cell_count)} measured; "
+            "no two versions to move between."
+        )
+    kinds = dict(totals.verdicts)
+    parts = [f"{count(kinds['yes'])} of {plural(totals.moves, 'move')} can be made"]
+    if kinds["fallback"]:
+        parts.append(f"{count(kinds['fallback'])} only with fallback")
+    if kinds["no"]:
+        parts.append(f"{count(kinds['no'])} cannot")
+    if kinds["unknown"]:
+        parts.append(
+            f"{count(kinds['unknown'])} {'is' if kinds['unknown'] == 1 else 'are'} unknown"
+        )
+    return join(parts) + "."
+
+
+def _head(view: View) -> list[str]:
+    totals = view.totals
+    cells = ", ".join(f"{count(n)} {state.text}" for state, n in totals.cells)
+    cases = ", ".join(f"{count(n)} {state.text}" for state, n in reversed(totals.cases))
+    unfinished = [] if view.header.finished else ["**This run did not come to its end.**", ""]
+    return [
+        f"## {escape(view.header.title)}",
+        "",
+        f"**{headline(view)}**",
+        "",
+        *unfinished,
+        f"{plural(totals.cell_count, 'cell')}: {cells}. "
+        f"{plural(totals.case_count, 'planned case')}: {cases}.",
+        "",
+    ]
+
+
+def _steps(view: View) -> list[list[str]]:
+    blocks = []
+    for step in view.steps:
+        lines = [f"**{escape(step.title)}**", ""]
+        for verdict in step.verdicts:
+            glyph = KINDS[verdict.kind][0]
+            rest = f"; {escape(verdict.rest)}" if verdict.rest else ""
+            reason = f" — {code(verdict.reason)}" if verdict.reason else ""
+            lines.append(
+                f"- {glyph} **{verdict.lead}** on {escape(verdict.where)}: "
+                f"{escape(verdict.detail)}{rest}.{reason}"
+            )
+        blocks.append([*lines, ""])
+    return blocks
+
+
+def _cluster(cluster: Cluster) -> str:
+    state = CASE_STATES[cluster.state]
+    versions = "; ".join(f"{distribution} {text}" for distribution, text in cluster.versions)
+    new = f"**{count(cluster.new)} new** of " if cluster.new else ""
+    units = ", ".join(unit.rpartition("::")[2] for unit in cluster.units[:4])
+    more = f" and {cluster.unit_count - 4} more" if cluster.unit_count > 4 else ""  # noqa: PLR2004
+    return (
+        f"| {state.glyph} {state.text} | {code(cluster.signature)} | {escape(units + more)} "
+        f"| {new}{count(cluster.cases)} | {count(cluster.cells)} | {escape(versions)} |"
+    )
+
+
+def markdown(view: View, limit: int = LIMIT) -> str:
+    """The summary.
+
+    Args:
+        view: of `view.build`.
+        limit: bytes of UTF-8 that it may have; what does not fit is counted.
+
+    Returns:
+        Markdown, verdicts first.
+    """
+    text = "\n".join(_head(view))
+    size = len(text.encode()) + 1
+    room = limit - 500  # for the lines that say what was left out
+    text, size, dropped = _fill(text, size, room * 2 // 3, ["\n".join(b) for b in _steps(view)])
+    if dropped:
+        text += f"\n…and {plural(dropped, 'more step')}, in `index.html`.\n"
+    shown = [cluster for cluster in view.clusters if cluster.kind != "info"]
+    if shown:
+        head = (
+            "\n### Failures that look alike\n\n| status | signature | where | cases | cells "
+            "| versions |\n|---|---|---|--:|--:|---|"
+        )
+        size = len((text + head).encode())
+        text, size, dropped = _fill(text + head, size, room, [_cluster(each) for each in shown])
+        if dropped:
+            text += f"\n\n…and {plural(dropped, 'more')}, in `index.html`."
+    return text + "\n\nThe whole report is `index.html`, in the same folder.\n"
+
+
+def _fill(text: str, size: int, room: int, pieces: list[str]) -> tuple[str, int, int]:
+    """Adds pieces, a line each, while there is room; tells how many were left out."""
+    for number, piece in enumerate(pieces):
+        size += len(piece.encode()) + 1
+        if size > room:
+            return text, size, len(pieces) - number
+        text += "\n" + piece
+    return text, size, 0

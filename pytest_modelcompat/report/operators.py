@@ -1,0 +1,181 @@
+"""Operator × target, in condensed version ranges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_modelcompat.report.change import measured
+from pytest_modelcompat.report.lanes import lanes, targets_text, version_key
+from pytest_modelcompat.report.ranges import Range, condense, turns
+from pytest_modelcompat.report.states import CASE_STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_modelcompat.report.data import Data
+    from pytest_modelcompat.report.lanes import Lane
+
+__all__ = ["Operator", "OperatorTarget", "Operators", "operators"]
+
+CHECK = "op_support"
+MAX_OPERATORS = 5_000
+_STATE = {state.key: index for index, state in enumerate(CASE_STATES)}
+_PASSED, _SKIPPED, _NO_DATA = _STATE["passed"], _STATE["skipped"], _STATE["no_data"]
+_GOOD = frozenset({_PASSED, _STATE["fallback"], _SKIPPED})
+# Nothing is said about the operator itself by a case whose opset the runtime refuses as a whole.
+_SILENT = frozenset({_SKIPPED, _STATE["gated"], _STATE["not_run"]})
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorTarget:
+    """A column: targets over the same versions with the same answers for every operator.
+
+    Attributes:
+        distribution: whose versions the ranges speak of.
+        where: the targets in words.
+        axis: the axis that is walked along.
+        tested: versions with data, oldest first.
+        untested: (version, cell status) of versions without.
+        cells: ids of the cells, per version in `tested`, of the first target.
+        targets: how many targets it joins.
+    """
+
+    distribution: str
+    where: str
+    axis: str
+    tested: tuple[str, ...]
+    untested: tuple[tuple[str, str], ...]
+    cells: tuple[str, ...]
+    targets: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """A row.
+
+    Attributes:
+        unit: `ai.onnx::Conv`.
+        cells: per target its ranges, empty where the target never ran it.
+        broke: worked in a version and does not in a later one, somewhere.
+        unsteady: goes to and fro in one target: not monotone.
+        worst: index in CASE_STATES of the worst state in the newest version of any target.
+        plain: passed wherever it was tested.
+    """
+
+    unit: str
+    cells: tuple[tuple[Range, ...], ...]
+    broke: bool
+    unsteady: bool
+    worst: int
+    plain: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operators:
+    """The section: rows worst first."""
+
+    targets: tuple[OperatorTarget, ...]
+    rows: tuple[Operator, ...]
+    plain: int
+    left_out: int
+
+
+Column = dict[int, tuple[Range, ...]]  # unit -> ranges
+
+
+def operators(data: Data) -> Operators:
+    """Condenses every operator over every lane that measured any."""
+    wanted = [n for n, (check, _) in enumerate(data.cases.units) if check == CHECK]
+    left_out = max(0, len(wanted) - MAX_OPERATORS)
+    wanted = wanted[:MAX_OPERATORS]
+    columns: dict[object, tuple[list[Lane], Column]] = {}
+    for lane in lanes(data.cells):
+        seen = [(version, _units(data, cell)) for version, cell in lane.stops]
+        tested = [(version, units) for version, units in seen if units]
+        if not tested:
+            continue
+        column = {unit: _ranges(unit, tested) for unit in wanted}
+        names = tuple(version for version, _ in tested)
+        key = (lane.matrix, lane.distribution, names, tuple(column.values()))
+        columns.setdefault(key, ([], column))[0].append(lane)
+    targets = tuple(_target(data, members) for members, _ in columns.values())
+    parts = [column for _, column in columns.values()]
+    rows = [_row(data.cases.units[unit][1], [column[unit] for column in parts]) for unit in wanted]
+    rows.sort(key=lambda row: (not (row.broke or row.unsteady), row.worst, row.unit))
+    return Operators(
+        targets=targets,
+        rows=tuple(rows),
+        plain=sum(row.plain for row in rows),
+        left_out=left_out,
+    )
+
+
+def _units(data: Data, cell: int) -> dict[int, tuple[int, int, int]]:
+    """unit -> (worst state, cases in it, cases) of a cell; empty where it measured none."""
+    cases = data.cases
+    if not measured(cases, cell).any():
+        return {}
+    units = cases.key_unit[cases.column("key", cell)]
+    states = cases.column("state", cell)
+    width = len(CASE_STATES)
+    pairs, counts = np.unique(units * width + states, return_counts=True)
+    found: dict[int, tuple[int, int, int]] = {}
+    for pair, n in zip(pairs.tolist(), counts.tolist(), strict=True):
+        unit, state = divmod(pair, width)  # pairs come sorted: the worst state of a unit first
+        worst, bad, total = found.get(unit, (state, 0, 0))
+        if worst in _SILENT and state not in _SILENT:
+            worst, bad = state, 0
+        found[unit] = (worst, bad + (n if state == worst else 0), total + n)
+    return found
+
+
+def _ranges(
+    unit: int, tested: Sequence[tuple[str, dict[int, tuple[int, int, int]]]]
+) -> tuple[Range, ...]:
+    nothing = (_NO_DATA, 0, 0)
+    seen = [(version, *units.get(unit, nothing)) for version, units in tested]
+    if all(state == _NO_DATA for _, state, _, _ in seen):
+        return ()
+    return condense(seen)
+
+
+def _row(unit: str, cells: list[tuple[Range, ...]]) -> Operator:
+    broke = unsteady = False
+    for ranges in cells:
+        told = [part for part in ranges if part.state != _NO_DATA and part.state not in _SILENT]
+        good = [part.state in _GOOD for part in told]
+        broke |= any(a and not b for a, b in zip(good, good[1:], strict=False))
+        unsteady |= turns(good) > 1
+    last = [ranges[-1].state for ranges in cells if ranges]
+    return Operator(
+        unit=unit,
+        cells=tuple(cells),
+        broke=broke,
+        unsteady=unsteady,
+        worst=min(last, default=_NO_DATA),
+        plain=all(part.state == _PASSED or part.state in _SILENT for r in cells for part in r),
+    )
+
+
+def _target(data: Data, members: list[Lane]) -> OperatorTarget:
+    lane = members[0]
+    has = [(version, cell) for version, cell in lane.stops if measured(data.cases, cell).any()]
+    tested = {version for version, _ in has}
+    untested = {
+        (version, data.cells[cell].status)
+        for member in members
+        for version, cell in member.stops
+        if version not in tested
+    }
+    return OperatorTarget(
+        distribution=lane.distribution,
+        where=targets_text([member.target for member in members], hide=("framework",)),
+        axis=lane.axis,
+        tested=tuple(version for version, _ in has),
+        untested=tuple(sorted(untested, key=lambda pair: version_key(pair[0]))),
+        cells=tuple(data.cells[cell].id for _, cell in has),
+        targets=len(members),
+    )

@@ -1,0 +1,269 @@
+"""The data inside the page: dictionaries, columns, and details in chunks.
+
+Everything is gzip in base64, in `<script type="text/plain">` elements at the end of the page, so
+that the static part is painted first. The page unpacks it with `DecompressionStream`
+(templates/js/data.js reads what is written here).
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_modelcompat.report.change import CHANGES
+from pytest_modelcompat.report.data import MARKS, STAGES
+from pytest_modelcompat.report.lanes import axis_face, axis_name
+from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES, OUTCOMES, STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from pytest_modelcompat.report.data import Data
+    from pytest_modelcompat.report.view import View
+
+__all__ = ["Payload", "pack", "payload"]
+
+CHUNK = 192 * 1024  # bytes of JSON before packing
+BUDGET = 3_300_000  # characters of packed details; failures come first
+RATIO_SCALE = 1000  # log10(error / tolerance) in thousandths
+_NONE, _ZERO, _INFINITE = -32768, -32767, 32767
+_BAD = (OUTCOMES.index("not_ok"), OUTCOMES.index("xpass"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payload:
+    """Packed blocks, by element id, and what did not fit."""
+
+    blocks: tuple[tuple[str, str], ...]
+    left_out: int
+
+
+def pack(data: bytes) -> str:
+    """Bytes as base64 of gzip; the same bytes always give the same text."""
+    return base64.b64encode(gzip.compress(data, compresslevel=6, mtime=0)).decode("ascii")
+
+
+def payload(view: View) -> Payload:
+    """Packs everything that the page's script needs."""
+    cases = view.data.cases
+    arrays = [
+        ("key", _fit(cases.column("key"))),
+        ("state", cases.column("state")),
+        ("status", cases.column("status")),
+        ("outcome", cases.column("outcome")),
+        ("stage", cases.column("stage")),
+        ("change", view.changes),
+        ("opset", cases.column("opset")),
+        ("ratio", _ratios(cases.column("ratio"))),
+        *((name, _fit(cases.column(name))) for name in cases.names),
+    ]
+    described, blobs, offset = [], [], 0
+    for name, values in arrays:
+        raw = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<")))
+        blob = raw.tobytes()
+        blob += b"\0" * (-len(blob) % 8)  # typed arrays in the page want aligned starts
+        described.append({"name": name, "type": str(values.dtype), "offset": offset})
+        blobs.append(blob)
+        offset += len(blob)
+    chunks, spans, left_out = _details(view)
+    meta = {
+        **_words(),
+        "rows": len(cases),
+        "start": cases.start.tolist(),
+        "arrays": described,
+        "chunks": spans,
+        "units": [list(unit) for unit in cases.units],
+        "keys": [[int(unit), case] for unit, (_, _, case) in
+                 zip(cases.key_unit, cases.keys, strict=True)],
+        "names": {name: list(texts) for name, texts in cases.names.items()},
+        **_cells(view),
+        "operators": _operators(view),
+        "parity": _parity(view),
+        "notes": list(view.notes),
+        "leftOut": left_out,
+    }  # fmt: skip
+    text = json.dumps(meta, separators=(",", ":"), ensure_ascii=False).encode()
+    blocks = [("mc-meta", pack(text)), ("mc-columns", pack(b"".join(blobs)))]
+    blocks += [(f"mc-details-{n}", chunk) for n, chunk in enumerate(chunks)]
+    return Payload(blocks=tuple(blocks), left_out=left_out)
+
+
+def _fit(values: NDArray[Any]) -> NDArray[Any]:
+    """The narrowest unsigned type that holds the values."""
+    top = int(values.max(initial=0))
+    return values.astype(np.uint8 if top < 2**8 else np.uint16 if top < 2**16 else np.uint32)
+
+
+def _ratios(values: NDArray[Any]) -> NDArray[np.int16]:
+    """Error over tolerance on a logarithmic scale of 16 bits: three digits are enough to see."""
+    out = np.full(len(values), _NONE, np.int16)
+    zero, infinite = values == 0, np.isposinf(values)
+    usual = (values > 0) & ~infinite
+    scaled = np.round(np.log10(values[usual].astype(np.float64)) * RATIO_SCALE)
+    out[usual] = np.clip(scaled, _ZERO + 1, _INFINITE - 1).astype(np.int16)
+    out[zero], out[infinite] = _ZERO, _INFINITE
+    return out
+
+
+def _details(view: View) -> tuple[list[str], list[list[int]], int]:
+    """Details of failures first, then of all else that is not plain, within the budget."""
+    cases = view.data.cases
+    rows = np.fromiter(cases.details, np.int64, len(cases.details))
+    failing = np.isin(cases.column("outcome")[rows], _BAD)
+    passed = cases.column("state")[rows] == len(CASE_STATES) - 1
+    ranked = (rows[failing], rows[~failing & ~passed], rows[~failing & passed])
+    chunks: list[str] = []
+    spans: list[list[int]] = []
+    size = left_out = 0
+    for group in ranked:
+        for part in _chunks(cases.details, group.tolist()):
+            if size > BUDGET:
+                left_out += len(part)
+                continue
+            body = b",".join(b'"%d":%s' % (row, cases.details[row]) for row in part)
+            chunks.append(pack(b"{" + body + b"}"))
+            spans.append([part[0], part[-1]])
+            size += len(chunks[-1])
+    return chunks, spans, left_out
+
+
+def _chunks(details: Any, rows: Iterable[int]) -> Iterator[list[int]]:
+    part: list[int] = []
+    size = 0
+    for row in rows:
+        part.append(row)
+        size += len(details[row])
+        if size >= CHUNK:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _words() -> dict[str, Any]:
+    """The vocabulary, so that the page has no second copy of it."""
+    return {
+        "states": [
+            {"key": s.key, "glyph": s.glyph, "letter": s.letter, "text": s.text, "tone": s.tone}
+            for s in CASE_STATES
+        ],
+        "cellStates": [
+            {"key": s.key, "glyph": s.glyph, "letter": s.letter, "text": s.text, "tone": s.tone}
+            for s in CELL_STATES
+        ],
+        "statuses": list(STATUSES),
+        "outcomes": list(OUTCOMES),
+        "stages": list(STAGES),
+        "changes": list(CHANGES),
+        "marks": MARKS,
+        "ratio": {"scale": RATIO_SCALE, "none": _NONE, "zero": _ZERO, "infinite": _INFINITE},
+    }
+
+
+def _cells(view: View) -> dict[str, Any]:
+    data = view.data
+    axes = list(dict.fromkeys(axis for cell in data.cells for axis in cell.axes))
+    cells = [
+        {
+            "id": cell.id,
+            "matrix": cell.matrix,
+            "axes": dict(cell.axes),
+            "faces": {axis: axis_face(axis, value) for axis, value in cell.axes.items()},
+            "status": face.state.key,
+            "stage": cell.stage,
+            "outcome": cell.outcome,
+            "reason": cell.reason,
+            "known": cell.known,
+            "environment": dict(cell.environment),
+            "attestation": dict(cell.attestation),
+            "seconds": dict(cell.seconds),
+            "notes": list(cell.notes),
+            "repro": cell.repro,
+            "lead": face.lead.key,
+            "tone": face.lead.tone,
+            "glyph": face.lead.glyph,
+            "headline": face.headline,
+            "note": face.note,
+            "label": face.label,
+            "new": face.new,
+            "bad": face.bad,
+            "measured": face.measured,
+            "counts": [[state.key, n] for state, n in face.counts],
+            "bar": [[s.state.key, s.x, s.width, s.cases] for s in face.segments],
+        }
+        for cell, face in zip(data.cells, view.faces, strict=True)
+    ]
+    return {
+        "axes": [[axis, axis_name(axis)] for axis in axes],
+        "cells": cells,
+        "environments": dict(data.environments),
+        "issues": dict(data.info.get("issues") or {}),
+        "info": {"id": data.info.get("id"), "title": view.header.title},
+    }
+
+
+def _operators(view: View) -> dict[str, Any]:
+    section = view.operators
+    texts: dict[str, int] = {}
+
+    def number(text: str) -> int:
+        return texts.setdefault(text, len(texts))
+
+    rows = [
+        [
+            row.unit,
+            [[[number(r.text), r.state, r.bad, r.total] for r in ranges] for ranges in row.cells],
+            int(row.broke),
+            int(row.unsteady),
+            int(row.plain),
+        ]
+        for row in section.rows
+    ]
+    return {
+        "targets": [
+            {
+                "distribution": target.distribution,
+                "where": target.where,
+                "tested": list(target.tested),
+                "untested": [list(pair) for pair in target.untested],
+                "cells": list(target.cells),
+                "targets": target.targets,
+            }
+            for target in section.targets
+        ],
+        "rows": rows,
+        "texts": list(texts),
+        "plain": section.plain,
+        "leftOut": section.left_out,
+    }
+
+
+def _parity(view: View) -> dict[str, Any]:
+    section = view.parity
+    return {
+        "columns": [
+            {"family": c.family, "version": c.version, "cells": list(c.cells)}
+            for c in section.columns
+        ],
+        "rows": [
+            {
+                "model": row.model,
+                "variant": row.variant,
+                "outputs": list(row.outputs),
+                "reference": row.reference,
+                "datasets": len(row.datasets),
+                "cells": [
+                    [c.row, c.state, c.text, c.step, c.within, c.measured, c.total] if c else None
+                    for c in row.cells
+                ],
+            }
+            for row in section.rows
+        ],
+    }

@@ -1,0 +1,95 @@
+"""The view as one screen of a terminal: readable in any width, and without colour."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_modelcompat.report.markdown import headline
+from pytest_modelcompat.report.text import count, plural, shorten
+from pytest_modelcompat.report.verdict import KINDS
+
+if TYPE_CHECKING:
+    from pytest_modelcompat.report.verdict import Verdict
+    from pytest_modelcompat.report.view import View
+
+__all__ = ["summary"]
+
+LINES = 30  # of verdicts; the rest is counted
+_COLOURS = {"good": "32", "bad": "31", "broken": "35", "missing": "33", "moved": "36",
+            "known": "34", "quiet": "2"}  # fmt: skip
+
+
+def summary(source: Path | View, width: int | None = None, *, colour: bool = False) -> str:
+    """What to read after the run.
+
+    Args:
+        source: a run's folder, or its view.
+        width: columns; default: the terminal's.
+        colour: whether to add ANSI colours; every line says the same without.
+
+    Returns:
+        Lines, none wider than `width`, no line feed at the end.
+    """
+    if isinstance(source, (str, Path)):
+        from pytest_modelcompat.report.data import read  # noqa: PLC0415 - numpy only if needed
+        from pytest_modelcompat.report.view import build  # noqa: PLC0415
+
+        folder: Path | None = Path(source)
+        view = build(read(Path(source)))
+    else:
+        folder, view = None, source
+    width = max(30, width or min(shutil.get_terminal_size().columns, 120))
+    paint = _Paint(on=colour)
+    lines = _head(view, width, paint)
+    shown = 0
+    for step in view.steps:
+        block = [paint.bold(shorten(step.title, width))]
+        for verdict in step.verdicts:
+            block += _verdict(verdict, width, paint)
+        if shown and shown + len(block) > LINES:
+            break
+        lines += block
+        shown += len(block)
+    told = sum(line in {paint.bold(shorten(s.title, width)) for s in view.steps} for line in lines)
+    if told < len(view.steps):
+        lines.append(f"…and {plural(len(view.steps) - told, 'more step')}")
+    if folder is not None:
+        lines += ["", f"report: {folder / 'index.html'}"]
+    return "\n".join(lines)
+
+
+class _Paint:
+    def __init__(self, *, on: bool) -> None:
+        self.on = on
+
+    def bold(self, text: str) -> str:
+        return f"\x1b[1m{text}\x1b[0m" if self.on else text
+
+    def tone(self, text: str, tone: str) -> str:
+        return f"\x1b[{_COLOURS[tone]}m{text}\x1b[0m" if self.on else text
+
+
+def _head(view: View, width: int, paint: _Paint) -> list[str]:
+    totals = view.totals
+    lines = [paint.bold(line) for line in textwrap.wrap(headline(view), width)]
+    for total, what, states in (
+        (totals.cell_count, "cell", totals.cells),
+        (totals.case_count, "case", tuple(reversed(totals.cases))),
+    ):
+        told = ", ".join(f"{state.glyph} {count(n)} {state.text}" for state, n in states)
+        lines += textwrap.wrap(f"{plural(total, what)}: {told}", width, subsequent_indent="  ")
+    if not view.header.finished:
+        lines.append("This run did not come to its end.")
+    return [*lines, ""]
+
+
+def _verdict(verdict: Verdict, width: int, paint: _Paint) -> list[str]:
+    glyph, _, _, tone = KINDS[verdict.kind]
+    wrapped = textwrap.wrap(
+        verdict.sentence, width - 4, break_long_words=True, max_lines=4, placeholder=" …"
+    ) or [""]
+    first, *rest = wrapped
+    return [f"  {paint.tone(glyph, tone)} {first}", *(f"    {line}" for line in rest)]

@@ -1,0 +1,92 @@
+"""Names and messages as text: nothing in them may act on a page, a terminal or a reader."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = ["clean", "clean_tree", "count", "join", "number", "plural", "shorten"]
+
+# C0 and C1 controls (not tab and newline), bidirectional controls, line separators, surrogates,
+# and the invisible characters that make two names look equal.
+_ODD = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff]"
+)
+
+
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code < 0x20:  # noqa: PLR2004 - C0 has pictures of its own
+        return chr(0x2400 + code)
+    if code == 0x7F:  # noqa: PLR2004
+        return "␡"
+    if 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 - a lone surrogate cannot be written as UTF-8
+        return "\N{REPLACEMENT CHARACTER}"
+    return f"⟨U+{code:04X}⟩"
+
+
+def clean(text: object) -> str:
+    """A string in which every character that acts instead of showing is made visible."""
+    raw = text if isinstance(text, str) else str(text)
+    if not _ODD.search(raw):
+        return raw
+    return _ODD.sub(_visible, raw.replace("\r\n", "\n"))
+
+
+def clean_tree(value: Any) -> Any:
+    """`clean` on every string and key of a JSON value."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(key): clean_tree(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean_tree(item) for item in value]
+    return value
+
+
+def shorten(text: str, width: int) -> str:
+    """The text within `width` characters, an ellipsis where something is left out."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def count(value: int) -> str:
+    """An integer with thousands separated by commas."""
+    return f"{value:,}"
+
+
+def plural(value: int, one: str, many: str | None = None) -> str:
+    """`3 cases`, `1 case`."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def join(words: list[str], last: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if len(words) < 2:  # noqa: PLR2004
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def number(value: float) -> str:
+    """Error over tolerance in at most five characters: `0`, `0.02`, `3.2`, `940`, `4e5`."""
+    if value != value:  # noqa: PLR0124 - NaN
+        return "NaN"
+    if value in {float("inf"), float("-inf")}:
+        return "∞"
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size < 0.01:  # noqa: PLR2004
+        return _scientific(value)
+    if size < 1:
+        return f"{value:.2f}"
+    if size < 10:  # noqa: PLR2004
+        return f"{value:.1f}"
+    if size < 10_000:  # noqa: PLR2004
+        return f"{value:,.0f}"
+    return _scientific(value)
+
+
+def _scientific(value: float) -> str:
+    digits, _, exponent = f"{value:.0e}".partition("e")
+    return f"{digits}e{int(exponent)}"
