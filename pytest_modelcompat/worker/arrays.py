@@ -17,8 +17,11 @@ NUMPY = frozenset({
 })  # fmt: skip
 """Dtypes that numpy has by the same name."""
 
+_BYTE = 8
 CARRIERS = {"bfloat16": "uint16"}
-CARRIERS.update({name: "uint8" for name, bits in BITS.items() if name not in NUMPY and bits <= 8})
+CARRIERS.update(
+    {name: "uint8" for name, bits in BITS.items() if name not in NUMPY and bits <= _BYTE}
+)
 """The numpy dtype that holds the bits of a dtype that numpy lacks."""
 
 _LITTLE = sys.byteorder == "little"
@@ -39,7 +42,7 @@ def to_array(value):
     found = numpy.frombuffer(raw(value.data), dtype=dtype)
     if not _LITTLE:
         found = found.byteswap()
-    return found if BITS[value.dtype] < 8 else found.reshape(value.shape)
+    return found if BITS[value.dtype] < _BYTE else found.reshape(value.shape)
 
 
 def from_array(array, dtype=None):
@@ -86,7 +89,7 @@ def unpacked(value):
     import numpy
 
     bits = BITS[value.dtype]
-    if bits >= 8:
+    if bits >= _BYTE:
         raise ValueError("{} is not packed".format(value.dtype))
     packed = numpy.frombuffer(raw(value.data), dtype=numpy.uint8)
     shifts = numpy.arange(0, 8, bits, dtype=numpy.uint8)

@@ -3,6 +3,7 @@
 `test_data_set_N/input_K.pb` does not say what it holds; the graph's type of that input does.
 """
 
+import math
 import struct
 
 from .onnxpb import DTYPES, messages, opened
@@ -273,7 +274,7 @@ def _scale(name, constants, feeds):
     if value is None or value.kind != "tensor":
         return 0.0
     numbers = _floats(value.dtype, bytes(value.data))
-    return max((abs(number) for number in numbers if number == number), default=0.0)
+    return max((abs(number) for number in numbers if not math.isnan(number)), default=0.0)
 
 
 def _floats(dtype, data):

@@ -67,10 +67,8 @@ def node(operator, inputs, outputs, *, domain="", attributes=()):
 def model(nodes, inputs, outputs, *, initializers=(), ir=8, imports=(("", 13),)):
     """A ModelProto as bytes.
 
-    Args:
-        nodes, inputs, outputs, initializers: what the functions above made.
-        ir: its IR version.
-        imports: (domain, opset) pairs.
+    Nodes, inputs, outputs and initializers are what the functions above made; `imports` are
+    (domain, opset) pairs.
     """
     graph = _join(
         [(1, item) for item in nodes]
@@ -81,5 +79,8 @@ def model(nodes, inputs, outputs, *, initializers=(), ir=8, imports=(("", 13),))
     )
     return _join(
         [(1, ir), (7, graph)]
-        + [(8, _join(([(1, domain)] if domain else []) + [(2, opset)])) for domain, opset in imports]
+        + [
+            (8, _join(([(1, domain)] if domain else []) + [(2, opset)]))
+            for domain, opset in imports
+        ]
     )

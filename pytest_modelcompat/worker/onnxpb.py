@@ -7,7 +7,7 @@ hold is a ValueError. `onnxdata.py` reads values, `onnxmake.py` writes small mod
 
 import contextlib
 import mmap
-from collections import namedtuple
+from typing import Any, Dict, List, NamedTuple
 
 from .wire import fields, signed, text
 
@@ -16,6 +16,8 @@ __all__ = [
     "ELEMENTS",
     "Summary",
     "external_data",
+    "main_nodes",
+    "main_opset",
     "messages",
     "opened",
     "read_type",
@@ -135,13 +137,7 @@ def _entry(view):
     return pair[1], pair[2]
 
 
-class Summary(
-    namedtuple(
-        "Summary",
-        "ir_version imports producer producer_version metadata inputs outputs initializers"
-        " nodes main_nodes functions",
-    )
-):
+class Summary(NamedTuple):
     """What a model says about itself.
 
     Attributes:
@@ -157,7 +153,17 @@ class Summary(
         functions: [(domain, name)] that the model defines.
     """
 
-    __slots__ = ()
+    ir_version: int
+    imports: Dict[str, int]
+    producer: str
+    producer_version: str
+    metadata: Dict[str, str]
+    inputs: List[Any]
+    outputs: List[Any]
+    initializers: List[str]
+    nodes: List[Any]
+    main_nodes: int
+    functions: List[Any]
 
 
 def summary(source):
@@ -306,6 +312,21 @@ def _dimension(view):
             found = signed(_integer(wire, value))
         elif number == 2:
             found = text(value)
+    return found
+
+
+def main_opset(source):
+    """The opset of the model's main domain, 0 where the file imports none or is no ONNX."""
+    found = 0
+    try:
+        with opened(source) as view:
+            for number, wire, value in fields(view):
+                if number == 8 and wire == 2:
+                    domain, version = _opset(value)
+                    if domain == "ai.onnx":
+                        found = version
+    except (OSError, ValueError):
+        return 0
     return found
 
 

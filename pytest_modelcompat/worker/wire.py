@@ -88,7 +88,7 @@ def signed(number):
 def text(view):
     """A string field; what is not UTF-8 is kept visible, not refused."""
     if not isinstance(view, memoryview):
-        raise ValueError("a number where text belongs")
+        raise ValueError("a number where text belongs")  # noqa: TRY004 - malformed data
     return str(view, "utf-8", "backslashreplace")
 
 

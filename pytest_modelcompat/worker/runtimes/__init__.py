@@ -9,18 +9,22 @@ exception travels to the host with its type and message and is classified there.
         def __init__(self, distribution, module=None): ...
         def info(self):
             -> {"runtime": name, "version": text, "providers": [names offered],
-                "devices": [text], "limits": {"ir": int, "opsets": {domain: int}}}
-            (limits are probed with tiny models, absent where the runtime has none)
+                "devices": [text], "limits": {"ir": int, "opsets": {domain: int}},
+                "optimizer_off": options that switch its optimizer off}
+            (limits are probed with tiny models; what the runtime does not have is absent)
         def unavailable(self, provider, options):
             -> None, or the runtime's own words why this provider cannot be used here
         def load(self, model, provider, options):
             -> Session; `model` is bytes or a path (str); stage `load`
 
     class Session:
-        def assign(self): place the graph on the provider where that is a step of its own; stage `assign`
+        def assign(self): stage `assign`: place the graph, where that is a step of its own
         def inputs(self): -> names of the inputs that must be fed
+        def signature(self): -> [(name, dtype, shape)] of them, for random data; a dimension is
+            text where the model leaves it open, "" without a name
         def run(self, feeds): feeds {name: Value} -> [(name, Value)]; stage `run`
         def placement(self): -> {provider: nodes}, {} where no node was left, or None: no evidence
+        def opset(self): -> of the model's main domain, 0 where unknown
         def close(self): release everything
 
 `Value` is `worker.values.Value`. `options` are text to text, as in the matrix

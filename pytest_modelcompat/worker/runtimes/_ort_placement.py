@@ -25,16 +25,27 @@ def recorded(session):
 
 
 class Profile:
-    """The profiler of one session: switched on in its options, read once after it ran."""
+    """The profiler of one session: switched on in its options, read once after it ran.
+
+    Attributes:
+        options: the session options that it was made with, for that one session.
+    """
 
     def __init__(self, options):
         self._folder = tempfile.mkdtemp(prefix="modelcompat-")
+        self.options = options
+        self._found = None
         options.enable_profiling = True
         options.profile_file_prefix = os.path.join(self._folder, "profile")
 
     def read(self, session):
         """{provider: nodes} of what ran; {} where no node was left to run."""
-        path = session.end_profiling()
+        if self._found is None:
+            self._found = self._read(session.end_profiling())
+        return self._found
+
+    @staticmethod
+    def _read(path):
         with open(path, encoding="utf-8", errors="replace") as file:
             events = json.load(file)
         nodes = {}

@@ -12,42 +12,12 @@ from .. import onnxmake
 from ..arrays import CARRIERS, from_array, to_array
 from ..onnxpb import ELEMENTS
 from ..values import Value, nbytes, raw
+from ._declared import Declared
 
-__all__ = ["Declared", "dtype_of", "feed", "from_ort", "from_plain", "to_ort"]
+__all__ = ["feed", "from_ort", "from_plain", "to_ort"]
 
-_DTYPES = {"float": "float32", "double": "float64"}
 _IR = {"bfloat16": 8, "string": 8}
 _OPSET = {"bfloat16": 13, "string": 13}
-
-
-def dtype_of(name):
-    """ONNX Runtime's name of an element type as a dtype."""
-    return _DTYPES.get(name, name)
-
-
-class Declared:
-    """A type as the graph declares it: `kind`, and `dtype` or `inner` (and `key` of a map)."""
-
-    __slots__ = ("dtype", "inner", "key", "kind")
-
-    def __init__(self, words):
-        self.dtype = self.inner = self.key = None
-        head, _, body = words.partition("(")
-        body = body[:-1]
-        self.kind = {"seq": "sequence"}.get(head, head)
-        if self.kind == "tensor":
-            self.dtype = dtype_of(body)
-        elif self.kind in ("sequence", "optional"):
-            self.inner = Declared(body)
-        elif self.kind == "map":
-            key, _, body = body.partition(",")
-            self.key = dtype_of(key)
-            self.inner = Declared(body)
-
-    @property
-    def needs_ort_value(self):
-        """Whether plain `run` cannot carry it."""
-        return self.kind == "tensor" and self.dtype in CARRIERS
 
 
 def feed(value, declared):
@@ -56,17 +26,14 @@ def feed(value, declared):
         return to_array(value)
     if value.kind == "sequence":
         return [feed(item, declared) for item in value.items]
-    if value.kind == "optional":
-        return feed(value.items[0], declared) if value.items else None
     if value.kind == "map":
-        keys = to_array(value.items["keys"]).tolist()
-        values = value.items["values"]
+        keys, values = value.items["keys"], value.items["values"]
         if isinstance(values, Value):
             values = to_array(values).tolist()
         else:
             values = [feed(item, declared) for item in values]
-        return dict(zip(keys, values))
-    return None
+        return dict(zip(to_array(keys).tolist(), values))
+    return feed(value.items[0], declared) if value.items else None
 
 
 def from_plain(found, declared):
@@ -81,15 +48,19 @@ def from_plain(found, declared):
         return Value.sequence(items, declared.inner.dtype)
     if kind == "map":
         keys = _listed(list(found), declared.key)
-        values = list(found.values())
-        if declared.inner.kind == "tensor" and not any(hasattr(v, "shape") for v in values):
-            return Value.mapping(keys, _listed(values, declared.inner.dtype))
-        return Value.mapping(keys, [from_plain(item, declared.inner) for item in values])
+        return Value.mapping(keys, _map_values(list(found.values()), declared.inner))
     if declared.dtype in CARRIERS and getattr(found, "dtype", None) is not None:
         # Its bits come in a carrier where they come at all; anything else speaks for itself.
         same = found.dtype.name == CARRIERS[declared.dtype]
         return from_array(found, declared.dtype if same else None)
     return from_array(found)
+
+
+def _map_values(values, declared):
+    """A list of Values, or one flat tensor where they are plain Python numbers and strings."""
+    if declared.kind == "tensor" and not any(hasattr(item, "shape") for item in values):
+        return _listed(values, declared.dtype)
+    return [from_plain(item, declared) for item in values]
 
 
 def _listed(items, dtype):
