@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from pytest_modelcompat import matrix as language
 from pytest_modelcompat import report
-from pytest_modelcompat.checks.protocol import Sources, check
+from pytest_modelcompat.checks import protocol as checks
 from pytest_modelcompat.environments.cache import cache_folder
 from pytest_modelcompat.environments.protocol import environment_of
-from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line
+from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem, command_line
 from pytest_modelcompat.report import terminal
 from pytest_modelcompat.results import plan_file
 from pytest_modelcompat.runner import corpora as corpus_files
@@ -234,17 +234,17 @@ def _entries(matrices: Sequence[Matrix]) -> dict[CheckEntry, Cell]:
 
 def _workloads(collected: Collected) -> dict[CheckEntry, Workload]:
     """One workload for each distinct entry: cells share it."""
-    made = {}
-    problems = []
-    corpora = {name: corpus.path for name, corpus in collected.corpora.items() if corpus.path}
+    made: dict[CheckEntry, Workload] = {}
+    problems: list[Problem] = []
     for entry, cell in _entries(collected.loaded.matrices).items():
-        sources = Sources(
-            folder=collected.loaded.settings.cache / "data",
-            corpora=corpora,
-            matrix=cell.matrix_file,
-        )
+        found = [(name, collected.corpora[name].path) for name in entry.corpus]
         try:
-            made[entry] = check(entry.check).plan(entry, sources)
+            made[entry] = checks.workload(
+                entry,
+                [(name, path) for name, path in found if path is not None],
+                folder=collected.loaded.settings.cache / "data",
+                file=cell.matrix_file,
+            )
         except UsageProblem as problem:
             problems.extend(problem.problems)
     if problems:

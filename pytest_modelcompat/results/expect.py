@@ -306,6 +306,19 @@ class KnownIndex:
             and each.state(whole=False) is EntryState.XPASS
         )
 
+    def undecided(self, cell: str, *, check: str, unit: str) -> bool:
+        """Whether a passed case of this unit may turn out `xpass` at the end of the run.
+
+        Args:
+            cell: id of the unit's cell.
+            check: of the unit.
+            unit: all of its cases have been through `expect`.
+        """
+        return any(
+            each.narrow and not each.expired and not each.seen
+            for each in self._cells.get(cell, self._other).of_unit(check, unit)
+        )
+
     def close(self, *, whole: bool) -> tuple[EntryReport, ...]:
         """What became of every entry.
 

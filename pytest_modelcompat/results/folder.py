@@ -29,7 +29,8 @@ __all__ = ["STORE", "adopt", "check_store", "make_folder", "prepare", "sweep"]
 
 STORE = "run.sqlite"
 # plan.json is not among those removed: the next run's plan replaces it at once.
-OUTPUTS = ("index.html", "run.json", "cases.jsonl.gz", "compat.json", "summary.md", "junit.xml")
+JUNIT = "junit.xml"
+OUTPUTS = ("index.html", "run.json", "cases.jsonl.gz", "compat.json", "summary.md", JUNIT)
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp\Z")
 _SIDES = ("-wal", "-shm", "-journal")
 
@@ -195,7 +196,9 @@ def _refuse_foreign(folder: Path) -> None:
     """A folder without a run of ours may hold anything but files under our names."""
     if any(_is_ours(folder / name) for name in ("run.json", "plan.json")):
         return
-    taken = [name for name in (*OUTPUTS, "plan.json") if (folder / name).exists()]
+    # JUNIT is pytest's: it is also there after a run that ended before its store was made.
+    ours = {*OUTPUTS, "plan.json"} - {JUNIT}
+    taken = [name for name in sorted(ours) if (folder / name).exists()]
     if taken:
         raise errors.foreign_files(folder, taken)
 

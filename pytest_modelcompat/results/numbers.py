@@ -214,7 +214,9 @@ class Figures:
             return found
         cosine = self._dot / (math.sqrt(self._actual) * math.sqrt(self._expected))
         found["cosine"] = max(-1.0, min(1.0, cosine))
-        found["sqnr"] = 10 * math.log10(self._expected / self._error) if self._error else "Infinity"
+        found["sqnr"] = "Infinity"
+        if self._error:  # a quotient of the two may leave the range of floats
+            found["sqnr"] = 10 * (math.log10(self._expected) - math.log10(self._error))
         return found
 
 

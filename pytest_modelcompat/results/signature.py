@@ -43,12 +43,14 @@ _TEMPORARY = re.compile(r"\btmp\w{4,64}\b")
 _ADDRESS = re.compile(r"\b0x[0-9A-Fa-f]+\b")
 _DIGEST = re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{12,128}\b")
 _NUMBER = re.compile(r"(?<![\w.])-?\d[\d.]*(?:e[+-]?\d+)?(?![A-Za-z_])")
+_SERIAL = re.compile(r"(?<=[A-Za-z]_)\d+(?=_|\b)(?:_\d+)*")
 _LIST = re.compile(r"N(?:\s?[,x]\s?N)+")
 _NAMES = re.compile(r"(?:'NAME'(?:: [\w()]{1,80})?, ?){2,}")
 # Said of the same cause by one release and not by the next.
 _FRAME = re.compile(
     r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : |\bFailed to load model with error: "
     r"|\bException during (?:initialization|loading): "
+    r"|\bException from [\w./+-]{1,200}:\d{1,9}:\s{0,4}"
 )
 _CPP = re.compile(r"\.(?:cc|cpp|cu|h|hpp):\d{1,9} (?=[^\n(]{0,300}::[^\n(]{0,300}\()")
 _AFTER_CPP = re.compile(
@@ -118,6 +120,7 @@ def signature(message: str, *, fallback: str = "") -> str:
     text = _ADDRESS.sub("HEX", text)
     text = _DIGEST.sub("HEX", text)
     text = _NUMBER.sub("N", text)
+    text = _SERIAL.sub("N", text)
     text = _LIST.sub("N", text)
     text = _NAMES.sub("'NAME', ", text)
     text = re.sub(r"\x01(i+)\x01", lambda found: f"'{kinds[len(found.group(1)) - 1]}'", text)

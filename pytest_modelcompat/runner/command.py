@@ -195,7 +195,7 @@ def _guarded(
 ) -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
     """A guard around a command; on leaving, however, both and all their children are gone."""
     ours, theirs = socket.socketpair()
-    with ours, _stoppable(ours):
+    with ours, theirs, _stoppable(ours):
         guarded = [sys.executable, "-I", "-S", guard.__file__]
         guarded += [str(theirs.fileno()), str(os.getpid()), *arguments]
         with theirs:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
-from pytest_modelcompat.runner.zipapp import worker_file
 
 from pytest_modelcompat.environments import registry
 from pytest_modelcompat.environments.cache import file_lock
@@ -25,6 +24,7 @@ from pytest_modelcompat.environments.protocol import Failure, Prepared
 from pytest_modelcompat.environments.spec import make_spec
 from pytest_modelcompat.matrix.model import Image
 from pytest_modelcompat.runner import command
+from pytest_modelcompat.runner.zipapp import worker_file
 from pytest_modelcompat.worker.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _prepare(name: str, rule: dict[str, list[str]], python: str, cache: Path) ->
 def _run_collector(made: Prepared, target: Path, cache: Path) -> str:
     """Collect into `target`; why not, where that failed."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    worker = worker_file(cache)
+    worker = worker_file(cache / "worker")
     done = command.run(
         [*made.python, "-I", worker, "collect", "--output", target],
         env={"PATH": "/usr/bin:/bin", "HOME": str(made.folder), "LANG": "C.UTF-8"},
@@ -127,5 +127,5 @@ def _usable(path: Path) -> bool:
 
 def _digest(name: str, rule: dict[str, list[str]], cache: Path) -> str:
     """Of what decides the content: release, requirements, and the collector itself."""
-    parts = [name, rule["requirements"], worker_file(cache).name]
+    parts = [name, rule["requirements"], worker_file(cache / "worker").name]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]

@@ -26,7 +26,8 @@ from pytest_modelcompat.results.model import (
     Status,
 )
 from pytest_modelcompat.results.placement import BASE
-from pytest_modelcompat.runner import cell as worker
+from pytest_modelcompat.runner import events
+from pytest_modelcompat.runner.cell import CaseOrder, start
 from pytest_modelcompat.worker.bundle import Bundle
 from pytest_modelcompat.worker.values import Value, encode
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_modelcompat.environments.protocol import Prepared
     from pytest_modelcompat.results.store import Store
     from pytest_modelcompat.runner.board import Board
+    from pytest_modelcompat.runner.cell import CellProcess
     from pytest_modelcompat.runner.plan import PlannedCase, PlannedCell, Workload
 
 __all__ = ["CellEnd", "Measurer"]
@@ -110,7 +112,7 @@ class Measurer:
         self._open: dict[int, _Open] = {}
         self._batch: list[CaseRecord] = []
         self._flushed = time.monotonic()
-        self._process: worker.CellProcess | None = None
+        self._process: CellProcess | None = None
         self._stopped = ""
         self._lock = threading.Lock()
         self._end = CellEnd(status=CellStatus.INFRASTRUCTURE_FAILED, stage=Stage.START)
@@ -146,15 +148,15 @@ class Measurer:
 
     # -- the conversation -----------------------------------------------------------------------
 
-    def _start(self) -> worker.CellProcess:
-        process = worker.start(self.planned, self.prepared, folder=self._folder)
+    def _start(self) -> CellProcess:
+        process = start(self.planned, self.prepared, folder=self._folder)
         with self._lock:
             self._process = process
             if self._stopped:
                 process.kill()
         return process
 
-    def _converse(self, process: worker.CellProcess) -> None:
+    def _converse(self, process: CellProcess) -> None:
         process.submit([self._order(n) for n in sorted(self.left)])
         if not self.left:
             process.finish()
@@ -165,11 +167,9 @@ class Measurer:
             ):
                 self._flush()
 
-    def _order(self, n: int) -> worker.CaseOrder:
+    def _order(self, n: int) -> CaseOrder:
         workload, case, base = self._find(n)
-        return worker.CaseOrder(
-            n=n, bundle=base + case.bundle, index=case.index, repeats=workload.repeats
-        )
+        return CaseOrder(n=n, bundle=base + case.bundle, index=case.index, repeats=workload.repeats)
 
     def _find(self, n: int) -> tuple[Workload, PlannedCase, int]:
         """The case, its workload, and the number of that workload's first bundle."""
@@ -181,32 +181,32 @@ class Measurer:
             base += len(workload.bundles)
         raise IndexError(n)
 
-    def _take(self, event: worker.Event, process: worker.CellProcess) -> None:
+    def _take(self, event: events.Event, process: CellProcess) -> None:
         end = self._end
         match event:
-            case worker.Attest(facts=facts):
+            case events.Attest(facts=facts):
                 end.attestation, end.stage = facts, Stage.IMPORT
-            case worker.Unavailable(reason=reason):
+            case events.Unavailable(reason=reason):
                 end.status, end.stage, end.reason = CellStatus.UNAVAILABLE, Stage.LOAD, reason
                 process.finish()
-            case worker.ImportFailed():
+            case events.ImportFailed():
                 end.status, end.stage = CellStatus.ENVIRONMENT_FAILED, Stage.IMPORT
                 end.reason = event.text()
-            case worker.Result() | worker.Ended():
+            case events.Result() | events.Ended():
                 self._case(event, process)
-            case worker.Leftover() | worker.ExitCrash() | worker.Note():
+            case events.Leftover() | events.ExitCrash() | events.Note():
                 end.notes.append(event.text())
-            case worker.Done():
+            case events.Done():
                 if end.status is CellStatus.INFRASTRUCTURE_FAILED:
                     end.status, end.stage = CellStatus.COMPLETED, None
-            case worker.Lost():
+            case events.Lost():
                 end.reason = end.reason or event.text()
             case _:
                 pass
 
     # -- one case -------------------------------------------------------------------------------
 
-    def _case(self, event: worker.Result | worker.Ended, process: worker.CellProcess) -> None:
+    def _case(self, event: events.Result | events.Ended, process: CellProcess) -> None:
         workload, case, _ = self._find(event.n)
         measurement, judgement = self._judge(event, workload, case)
         if event.variant is not None:
@@ -231,12 +231,12 @@ class Measurer:
             process.finish()
 
     def _judge(
-        self, event: worker.Result | worker.Ended, workload: Workload, case: PlannedCase
+        self, event: events.Result | events.Ended, workload: Workload, case: PlannedCase
     ) -> tuple[Measurement, Judgement]:
         bundle = self._bundles(workload.bundles[case.bundle])
         expected = bundle.outputs(case.index)
         about = bundle.case(case.index)
-        outputs: list[Outputs] = event.outputs if isinstance(event, worker.Result) else []
+        outputs: list[Outputs] = event.outputs if isinstance(event, events.Result) else []
         equal = [expected is not None and same(each, expected) for each in outputs]
         measurement = self._measurement(event, outputs, expected, equal)
         suite = (about["rtol"], about["atol"]) if about.get("rtol") is not None else None
@@ -264,7 +264,7 @@ class Measurer:
 
     def _measurement(
         self,
-        event: worker.Result | worker.Ended,
+        event: events.Result | events.Ended,
         outputs: list[Outputs],
         expected: Sequence[tuple[str | int, Value]] | None,
         equal: list[bool],
@@ -375,7 +375,7 @@ def _limit_reason(planned: PlannedCell) -> str:
     return f"the cell's limit of {planned.cell.limits.cell:g} s was reached"
 
 
-def _stream_notes(process: worker.CellProcess) -> list[str]:
+def _stream_notes(process: CellProcess) -> list[str]:
     stats = process.stats
     if not (stats.torn or stats.garbage):
         return []

@@ -6,18 +6,18 @@ to a cell becomes a record here, in one place (`_close`), with every planned cas
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pytest_modelcompat.results.expect import KnownIndex
-
 from pytest_modelcompat.environments import registry
 from pytest_modelcompat.environments.cache import sweep
 from pytest_modelcompat.environments.protocol import Failure, Prepared
 from pytest_modelcompat.results.complete import complete as fill
+from pytest_modelcompat.results.expect import EntryReport, EntryState, KnownIndex
 from pytest_modelcompat.results.info import new_run
 from pytest_modelcompat.results.model import (
     CellRecord,
@@ -34,6 +34,7 @@ from pytest_modelcompat.runner import command, repro
 from pytest_modelcompat.runner.attest import contradiction
 from pytest_modelcompat.runner.board import Board
 from pytest_modelcompat.runner.measure import CellEnd, Measurer, not_run
+from pytest_modelcompat.runner.references import References
 from pytest_modelcompat.runner.reuse import Reuse
 from pytest_modelcompat.runner.schedule import Schedule
 from pytest_modelcompat.runner.workplace import Workplace
@@ -71,13 +72,16 @@ class Running:
         self.settings = settings
         self.selection = selection
         self.board = Board([c for c in plan.cells if c.cell.id in selection], selection)
-        self.known = KnownIndex(plan.matrices, fail_on=settings.fail_on)
+        today = dt.datetime.now(dt.timezone.utc).date()
+        self.known = KnownIndex(plan.matrices, today=today, fail_on=settings.fail_on)
         self._store: Store | None = None
         self._workplace: Workplace | None = None
+        self._references: References | None = None
         self._schedule: Schedule | None = None
         self._measurers: set[Measurer] = set()
         self._lock = threading.Lock()
         self._stopped = ""
+        self.issues: tuple[EntryReport, ...] = ()
         self._error: BaseException | None = None
         self._seconds: dict[str, dict[str, float]] = {}
         self._reuse = Reuse(settings.cache, run="", started="")
@@ -102,6 +106,7 @@ class Running:
         self._store.register_cells([planned.cell.id for planned in self.plan.cells])
         sweep(settings.cache)
         self._workplace = Workplace(settings.cache)
+        self._references = References(settings.cache, self._workplace, self._record)
         self._schedule = Schedule(
             [c for c in self.plan.cells if c.cell.id in self.selection],
             jobs=settings.jobs,
@@ -153,14 +158,20 @@ class Running:
             )
         finally:
             self.board.preparing(-1)
+        self._record(made)
+        return made
+
+    def _record(self, made: Prepared | Failure) -> None:
         self.store.set_environment(registry.record(made))
         if made.lock is not None:
             self.store.set_lock(made.lock.digest, made.lock.text)
-        return made
 
     def _run(self, planned: PlannedCell, prepared: Prepared | Failure | None) -> None:
         self.board.running(1)
         try:
+            if isinstance(prepared, Prepared) and not self._stopped and planned.cell.skip is None:
+                assert self._references is not None
+                planned = self._references.resolved(planned)
             end, made = self._end_of(planned, prepared)
             self._close(planned, end, made)
         finally:
@@ -185,6 +196,8 @@ class Running:
         """Reuse what was measured under the same conditions, else measure and keep it."""
         cell = planned.cell.id
         done = self._recorded(planned)
+        if done:
+            self._take_up(planned)
         whole = len(self.selection[cell]) == planned.size and not done
         key = self._reuse.key(planned, prepared)
         if whole and not self.settings.fresh:
@@ -197,6 +210,12 @@ class Running:
         if whole and not self._stopped:
             self._reuse.save(key, end, self.store.cases(cell=cell), self.store.blobs)
         return end
+
+    def _take_up(self, planned: PlannedCell) -> None:
+        """Count what a killed run has stored, with today's expectations."""
+        stored = self.store.cases(cell=planned.cell.id)
+        kept = [r for r in stored if r.judgement.status is not Status.NOT_RUN]
+        self._keep([self._expected_anew(planned, record) for record in kept])
 
     def _expected_anew(self, planned: PlannedCell, record: CaseRecord) -> CaseRecord:
         """Known issues may have changed since; measurement and judgement have not."""
@@ -215,7 +234,11 @@ class Running:
         end = CellEnd(status=CellStatus.COMPLETED)
         for _ in range(ATTEMPTS):
             done = self._recorded(planned)
-            wanted = [n for n in self.selection[planned.cell.id] if n not in done]
+            wanted = [
+                n
+                for n, _, case in planned.cases()
+                if n in self.selection[planned.cell.id] and n not in done and not case.not_run
+            ]
             end = self._attempt(planned, prepared, wanted)
             if end.status is not CellStatus.INFRASTRUCTURE_FAILED or self._stopped:
                 break
@@ -254,7 +277,7 @@ class Running:
     def _expect(
         self, cell: str, *, judgement: Judgement, measurement: Measurement, **case: str
     ) -> Expectation:
-        return self.known.case(
+        return self.known.expect(
             cell,
             status=judgement.status,
             stage=judgement.stage,
@@ -272,8 +295,8 @@ class Running:
         cell = planned.cell
         end = self._attested(planned, end)
         self._account(planned, end)
-        expectation = self.known.cell(
-            cell.id, status=end.status, stage=end.stage, reason=end.reason
+        expectation = self.known.expect_cell(
+            cell.id, status=end.status, stage=end.stage, message=end.reason
         )
         record = CellRecord(
             id=cell.id,
@@ -320,7 +343,8 @@ class Running:
                 reason = "deselected"
             elif case.not_run:
                 reason = case.not_run
-            batch.append(not_run(planned, n, workload, case, status=status, reason=reason))
+            record = not_run(planned, n, workload, case, status=status, reason=reason)
+            batch.append(self._expected_anew(planned, record))
             if len(batch) == BATCH:
                 self._keep(batch)
                 batch = []
@@ -335,12 +359,35 @@ class Running:
 
     def _decided(self) -> None:
         """Every cell was run: what could only be known now changes the outcomes it concerns."""
-        for change in self.known.close(complete=not self._stopped):
-            self._change(change.cell, change.n, change.expectation)
+        whole = not self._stopped and all(
+            len(self.selection.get(planned.cell.id, ())) == planned.size
+            for planned in self.plan.cells
+        )
+        self.issues = self.known.close(whole=whole)
+        if any(report.state is EntryState.XPASS for report in self.issues):
+            for planned in self.plan.cells:
+                self._unexpected(planned.cell.id)
         self.board.finish()
 
-    def _change(self, cell: str, n: int, expectation: Expectation) -> None:
-        self.store.set_expectations([(cell, n, expectation)])
+    def _unexpected(self, cell: str) -> None:
+        """Mark the passed cases of one cell that a known issue said would fail."""
+        changed = []
+        for record in self.store.cases(cell=cell, status=Status.PASSED):
+            final = self.known.final(
+                cell,
+                check=record.check,
+                unit=record.unit,
+                case=record.case,
+                status=record.judgement.status,
+                expectation=record.expectation,
+            )
+            if final != record.expectation:
+                changed.append((cell, record.n, final))
+                unit = self.board.unit(cell, record.check, record.unit)
+                if unit is not None:
+                    unit.change(record.expectation.outcome, final.outcome)
+        if changed:
+            self.store.set_expectations(changed)
 
     def _failed(self, error: BaseException) -> None:
         self._error = error
@@ -403,7 +450,7 @@ class Running:
 
     def undecided(self, cell: str, check: str, unit: str) -> bool:
         """Whether a unit's outcome can still change when other cells are done."""
-        return self.known.undecided(cell, check, unit)
+        return self.known.undecided(cell, check=check, unit=unit)
 
     def failing(self, cell: str, check: str, unit: str) -> Iterator[CaseRecord]:
         """The unit's cases that fail the run, from the store."""
