@@ -36,7 +36,7 @@ def _rank(axis: str) -> tuple[int, str]:
     return (_ORDER.index(group) if group in _ORDER else len(_ORDER)), axis
 
 
-def cell_id(matrix: str, values: Sequence[AxisValue], *, digits: int = _SHORT) -> str:
+def cell_id(matrix: str, values: Sequence[AxisValue], *, digits: int) -> str:
     """The id of a cell.
 
     It depends on the matrix's name and on the axes' values, not on the order in which either
@@ -61,7 +61,7 @@ def cell_ids(matrix: str, cells: Iterable[Sequence[AxisValue]]) -> list[str]:
     that do get more digits, all of them, so that order stays out of it.
     """
     cells = list(cells)
-    ids = [cell_id(matrix, values) for values in cells]
+    ids = [cell_id(matrix, values, digits=_SHORT) for values in cells]
     if len(set(ids)) == len(ids):
         return ids
     seen: set[str] = set()

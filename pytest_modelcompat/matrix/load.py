@@ -267,5 +267,5 @@ def _check_schema(reader: Reader, node: Node | None) -> None:
 
 def _name_of(file: Path) -> str:
     """The file's stem, with what cannot stand in a name replaced."""
-    stem = re.sub(r"\.{2,}", ".", re.sub(r"[^\w.+=@-]", "-", file.stem)).lstrip("-._+=@")
+    stem = re.sub(r"\.{2,}", ".", re.sub(r"[^\w.+=@-]+", "-", file.stem)).lstrip("-._+=@")
     return stem or "matrix"

@@ -158,26 +158,36 @@ def read_bytes(path: Path, problems: Problems, what: str) -> bytes | None:
     try:
         # Without O_NONBLOCK, opening a FIFO would wait for a writer for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            found = os.fstat(descriptor)
+            data = _read(descriptor) if stat.S_ISREG(found.st_mode) else b""
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         problems.add(words.no_such_file(what, str(path)))
-        return None
     except (OSError, ValueError) as error:
         problems.add(words.unreadable(getattr(error, "strerror", None) or str(error)))
-        return None
-    with os.fdopen(descriptor, "rb") as stream:
-        found = os.fstat(descriptor)
+    else:
         if stat.S_ISDIR(found.st_mode):
             problems.add(words.is_a_folder())
         elif not stat.S_ISREG(found.st_mode):
             problems.add(words.not_a_file())
-        elif found.st_size > MAX_BYTES:
-            problems.add(words.too_large(found.st_size, MAX_BYTES))
+        elif len(data) > MAX_BYTES:
+            problems.add(words.too_large(max(found.st_size, len(data)), MAX_BYTES))
         else:
-            data = stream.read(MAX_BYTES + 1)
-            if len(data) <= MAX_BYTES:
-                return data
-            problems.add(words.too_large(len(data), MAX_BYTES))  # it grew in between
+            return data
     return None
+
+
+def _read(descriptor: int) -> bytes:
+    """The whole file, or one byte more than is allowed."""
+    data = b""
+    while len(data) <= MAX_BYTES:
+        more = os.read(descriptor, MAX_BYTES + 1 - len(data))
+        if not more:
+            break
+        data += more
+    return data
 
 
 def parse(data: bytes, problems: Problems, what: str) -> Node | None:

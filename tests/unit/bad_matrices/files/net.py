@@ -1,0 +1,1 @@
+# never run: the matrices that name it are refused
