@@ -28,7 +28,7 @@ __all__ = ["OLDEST", "Interpreter", "NoInterpreter", "default_python", "find", "
 OLDEST = (3, 8)  # what the worker is written for
 PROBE_TIMEOUT = 20.0
 PROBE_SCHEMA = 1
-_VERSION = re.compile(r"^\d+\.\d+(\.\d+)?$")
+_VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 # Runs on any Python 3, and must not import anything of ours.
 _PROBE = """\
 import json, os, platform, sys, sysconfig
@@ -100,7 +100,7 @@ def find(
     env = dict(os.environ if environ is None else environ)
     if "/" in wanted:
         return _explicit(Path(wanted).expanduser(), cache=cache, env=env)
-    if not _VERSION.match(wanted):
+    if not _VERSION.fullmatch(wanted):
         return NoInterpreter(reason=words.not_a_python(wanted))
     release = tuple(int(part) for part in wanted.split("."))
     if release[:2] < OLDEST:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -30,6 +31,9 @@ _UV = frozenset({
     "UV_INDEX_STRATEGY", "UV_INDEX_URL", "UV_INSECURE_HOST", "UV_INSECURE_NO_ZIP_VALIDATION",
     "UV_KEYRING_PROVIDER", "UV_LINK_MODE", "UV_NATIVE_TLS", "UV_NO_CACHE", "UV_NO_CONFIG",
     "UV_NO_INDEX", "UV_OFFLINE", "UV_REQUEST_TIMEOUT", "UV_SYSTEM_CERTS",
+})  # fmt: skip
+_PLACES = frozenset({
+    "NETRC", "SSL_CERT_DIR", "SSL_CERT_FILE", "UV_CACHE_DIR", "UV_CONFIG_FILE", "UV_FIND_LINKS",
 })  # fmt: skip
 _CREDENTIAL = re.compile(r"^UV_INDEX_[A-Z0-9_]+_(USERNAME|PASSWORD)$")
 _SECRET_NAME = re.compile(
@@ -58,6 +62,13 @@ def command_environment(environ: Mapping[str, str] | None = None) -> dict[str, s
     if given.get("PIP_FIND_LINKS") and "UV_FIND_LINKS" not in kept:
         # pip separates by blanks, uv by commas
         kept["UV_FIND_LINKS"] = ",".join(given["PIP_FIND_LINKS"].split())
+    for name in _PLACES.intersection(kept):
+        # relative to where the user is; uv runs elsewhere
+        places = kept[name].split(",") if name == "UV_FIND_LINKS" else [kept[name]]
+        kept[name] = ",".join(
+            place if "://" in place or not place else str(Path(place).absolute())
+            for place in places
+        )
     return kept
 
 
@@ -65,7 +76,7 @@ def secrets_of(environ: Mapping[str, str] | None = None) -> frozenset[str]:
     """Every secret that the environment holds: passwords, tokens, credentials within addresses."""
     found: set[str] = set()
     for name, value in (os.environ if environ is None else environ).items():
-        if _SECRET_NAME.search(name):
+        if _SECRET_NAME.search(name) and not value.startswith("/"):  # a socket's path is none
             found.add(value)
         for match in _USERINFO.finditer(value):
             user, _, password = match["user"].partition(":")
@@ -74,7 +85,7 @@ def secrets_of(environ: Mapping[str, str] | None = None) -> frozenset[str]:
         form
         for secret in found
         for form in (secret, unquote(secret), quote(secret, safe=""))
-        if len(form) >= _SHORTEST and not os.path.isabs(form)  # noqa: PTH117 - a socket's path
+        if len(form) >= _SHORTEST
     )
 
 

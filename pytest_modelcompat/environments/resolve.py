@@ -37,8 +37,8 @@ __all__ = ["Resolved", "lock_from_text", "resolve"]
 
 LOCK_SCHEMA = 1
 LIFETIME = timedelta(hours=12)  # of a lock without a cut-off date
-_PIN = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[^\s;\\]+)$")
-_HASH = re.compile(r"^--hash=(?P<hash>sha256:[0-9a-f]{64})$")
+_PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[^\s;\\]+)")
+_HASH = re.compile(r"--hash=(?P<hash>sha256:[0-9a-f]{64})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,7 @@ def lock_from_text(text: str) -> Lock:
     packages = tuple(
         (canonicalize_name(match["name"]), match["version"])
         for line in text.splitlines()
-        if (match := _PIN.match(line.removesuffix("\\").strip()))
+        if (match := _PIN.fullmatch(line.removesuffix("\\").strip()))
     )
     return Lock(digest=hashlib.sha256(text.encode()).hexdigest(), text=text, packages=packages)
 
@@ -213,9 +213,9 @@ def _lock_text(answer: str, interpreter: Interpreter, *, cache: Path) -> str:
     packages: list[tuple[str, str, list[str]]] = []
     for raw in answer.splitlines():
         line = raw.removesuffix("\\").strip()
-        if match := _PIN.match(line):
+        if match := _PIN.fullmatch(line):
             packages.append((match["name"], match["version"], []))
-        elif (match := _HASH.match(line)) and packages:
+        elif (match := _HASH.fullmatch(line)) and packages:
             packages[-1][2].append(match["hash"])
         elif line.startswith("--find-links "):
             place = line.removeprefix("--find-links ").strip()

@@ -1,0 +1,55 @@
+"""Which tests run: those that are slow or need the world outside are asked for with a flag."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+FLAGS = {
+    "network": "resolve or download real packages",
+    "engine": "use a real container engine",
+    "browser": "drive a real Chromium",
+    "slow": "take more than a few seconds",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("tests of pytest-modelcompat")
+    for flag, what in FLAGS.items():
+        group.addoption(f"--{flag}", action="store_true", help=f"also run tests that {what}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for flag in FLAGS:
+            if item.get_closest_marker(flag) and not config.getoption(f"--{flag}"):
+                item.add_marker(pytest.mark.skip(reason=f"asked for with --{flag}"))
+
+
+@pytest.fixture(autouse=True)
+def _no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the marker, the network is out of reach: of this process, and of uv and pip."""
+    if request.node.get_closest_marker("network") or request.node.get_closest_marker("engine"):
+        return
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_local(address[0]):
+            pytest.fail(f"{address[0]} is on the network: mark the test with `network`")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
