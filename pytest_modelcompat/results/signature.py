@@ -50,11 +50,15 @@ _NAMES = re.compile(r"(?:'NAME'(?:: [\w()]{1,80})?, ?){2,}")
 _FRAME = re.compile(
     r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : |\bFailed to load model with error: "
     r"|\bException during (?:initialization|loading): "
-    r"|\bException from [\w./+-]{1,200}:\d{1,9}:\s{0,4}"
+    r"|Exception from [\w./+-]{1,200}:\d{1,9}:\s{0,4}"
+    r"|\bCheck '[^'\n]{0,300}' failed at [\w./+-]{1,200}:\d{1,9}:\s{0,4}"
+    r"|\bFrontEnd API failed with OpConversionFailure:\s{0,4}"
+    r"|\bModel wasn't fully converted\.\s{0,4}|\bFailed operations detailed log:\s{0,4}-- "
+    r"|\bSummary:\s{0,4}-- "
 )
 _CPP = re.compile(r"\.(?:cc|cpp|cu|h|hpp):\d{1,9} (?=[^\n(]{0,300}::[^\n(]{0,300}\()")
 _AFTER_CPP = re.compile(
-    r"(?: const\b|::<lambda\([^()\n]{0,200}\)>|::operator\(\)| \[with [^\]\n]{0,300}\])+"
+    r"(?: const\b|::<lambda\([^()\n]{0,200}\)>|::operator\(\)| \[with [^\]\n]{0,1500}\])+"
 )
 
 
