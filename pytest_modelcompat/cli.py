@@ -10,6 +10,7 @@ import argparse
 import json
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_li
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pytest_modelcompat.results.stored import StoredCase, StoredCell
 
 __all__ = ["main"]
 
@@ -179,16 +182,22 @@ def _explain(arguments: argparse.Namespace) -> int:
     run = load(Path(arguments.report))
     found = 0
     for cell in run.cells:
-        if cell["id"] == arguments.what:
+        if cell.id == arguments.what:
             found += 1
-            sys.stdout.write(json.dumps(cell, indent=2, ensure_ascii=False) + "\n")
+            sys.stdout.write(_shown(cell))
     for case in run.cases():
-        if arguments.what in str(case.get("case", "")):
+        if arguments.what in case.case:
             found += 1
-            sys.stdout.write(json.dumps(case, indent=2, ensure_ascii=False) + "\n")
+            sys.stdout.write(_shown(case))
     if not found:
         raise UsageProblem(command_line.nothing_to_explain(arguments.what, arguments.report))
     return 0
+
+
+def _shown(record: StoredCell | StoredCase) -> str:
+    """A stored record as JSON for people; hostile characters are escaped."""
+    known = {name: value for name, value in asdict(record).items() if value not in (None, "", {})}
+    return json.dumps(known, indent=2, default=str) + "\n"
 
 
 def _doctor(_: argparse.Namespace) -> int:

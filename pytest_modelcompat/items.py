@@ -98,8 +98,11 @@ class _Item(pytest.Item):
         """Nothing: cells run in the background, see `report`."""
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Where the item stands: in its matrix."""
-        return self.path, None, self.name
+        """Where the item stands: in its matrix; with the headline of its failure.
+
+        Blanks keep pytest from taking the dots in an operator's name for classes.
+        """
+        return self.path, None, f"{self.planned.cell.id} {self.name}"
 
     def report(self, compat: CompatSession) -> None:
         """Wait for the result and send it through pytest's own hooks, for every plugin to see."""

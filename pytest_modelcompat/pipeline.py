@@ -23,6 +23,8 @@ from pytest_modelcompat.environments.protocol import environment_of
 from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem, command_line
 from pytest_modelcompat.report import terminal
 from pytest_modelcompat.results import plan_file
+from pytest_modelcompat.results.compat import write_compat
+from pytest_modelcompat.results.load import load as load_run
 from pytest_modelcompat.runner import corpora as corpus_files
 from pytest_modelcompat.runner.plan import Plan, PlannedCell
 from pytest_modelcompat.runner.run import Running
@@ -204,10 +206,17 @@ def start(planned: Planned, selection: Selection) -> Running:
     return running
 
 
-def finish(running: Running, *, interrupted: bool, tell: Callable[[str], None] = _silent) -> Ended:
-    """End what still runs, write every output, and make the report."""
-    green = running.finish(interrupted=interrupted)
+def finish(running: Running, *, cut: str = "", tell: Callable[[str], None] = _silent) -> Ended:
+    """End what still runs, write every output, and make the report.
+
+    Args:
+        running: the run; each of its items has been reported, unless it was cut.
+        cut: why it was (`interrupted`, `stopped`); the reason of what was not run.
+        tell: told how far things are.
+    """
+    green = running.finish(cut=cut)
     tell("writing the report")
+    write_compat(load_run(running.settings.report))
     report.render(running.settings.report)
     return Ended(green=green, lines=tuple(terminal.summary(running.settings.report).splitlines()))
 

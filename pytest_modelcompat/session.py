@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["CompatSession", "configure", "print_plan", "settings_of"]
 
 NAME = "modelcompat-session"
+_ENDED = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}
 
 
 def configure(config: pytest.Config) -> None:
@@ -249,6 +250,9 @@ class CompatSession:
         self.environments_selected = frozenset(
             item.planned.cell.id for item in items if isinstance(item, EnvironmentItem)
         )
+        reporter = self.config.pluginmanager.getplugin("terminalreporter")
+        if reporter is not None and len(items) == len(session.items):
+            reporter.showfspath = self.config.option.verbose > 0
         try:
             self.running = pipeline.start(self.planned, _selected(items))
         except UsageProblem as problem:
@@ -271,12 +275,13 @@ class CompatSession:
         """No letter for each of thousands of items; a line a cell tells more."""
         if config.option.verbose > 0 or not getattr(report, "modelcompat", False):
             return None
-        category = "error" if report.failed and report.when != "call" else report.outcome
+        if report.when != "call" and report.passed:
+            return "", "", ""
+        category = "error" if report.failed and report.when != "call" else str(report.outcome)
         if hasattr(report, "wasxfail"):
-            category = "xfailed" if report.skipped else "xpassed"
-        if category == "passed" and report.when != "call":
-            category = ""
-        return category, "", ""
+            category = "xfailed"
+        words = {"xfailed": "XFAIL"}
+        return category, "", words.get(category, category.upper())
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -295,9 +300,13 @@ class CompatSession:
     def _finish(self, session: pytest.Session, exitstatus: int) -> None:
         assert self.running is not None
         line = ProgressLine(self.config)
-        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+        cut = ""
+        if exitstatus == pytest.ExitCode.INTERRUPTED:
+            cut = "interrupted"
+        elif session.shouldfail or session.shouldstop or exitstatus not in _ENDED:
+            cut = "stopped"
         try:
-            ended = pipeline.finish(self.running, interrupted=interrupted, tell=line.say)
+            ended = pipeline.finish(self.running, cut=cut, tell=line.say)
         finally:
             line.clear()
         self._ended = _Ended(ended.lines)

@@ -155,7 +155,12 @@ class Board:
         return self._records.get(cell)
 
     def wait(
-        self, *, cell: str, unit: UnitKey | None = None, whole_run: bool = False, seconds: float
+        self,
+        *,
+        cell: str = "",
+        unit: UnitKey | None = None,
+        whole_run: bool = False,
+        seconds: float,
     ) -> bool:
         """Wait until a cell is closed, a unit is counted, or the whole run is finished.
 

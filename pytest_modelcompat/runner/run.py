@@ -54,6 +54,7 @@ __all__ = ["Running"]
 
 ATTEMPTS = 2  # of a cell whose infrastructure failed
 BATCH = 2000  # not-run records in one transaction
+WAIT = 0.2  # seconds; short, so that Ctrl-C is heard
 PATIENCE = 10.0  # seconds for the threads to end after everything was told to stop
 
 
@@ -416,15 +417,21 @@ class Running:
         if self._store is not None:
             self._store.close()
 
-    def finish(self, *, interrupted: bool) -> bool:
+    def finish(self, *, cut: str) -> bool:
         """Stop what still runs, account for all of it, and write the output files.
+
+        Args:
+            cut: why the run is cut short; empty: it is waited for, its last cells are closing.
 
         Returns:
             Whether the run went through and each matrix was measured (items tell the rest).
         """
-        complete = self.board.finished and self._error is None
+        while not cut and not self.board.wait(whole_run=True, seconds=WAIT):
+            pass
+        self.check()
+        complete = self.board.finished
         if not complete:
-            self.stop("interrupted" if interrupted else "stopped")
+            self.stop(cut)
             assert self._schedule is not None
             self._schedule.join(PATIENCE)
         deselected = {
