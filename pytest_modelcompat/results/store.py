@@ -114,7 +114,7 @@ class Store(Results):
             StoreProblem: there is none, it is in use, damaged, or of another schema.
         """
         path = folder / STORE
-        if not path.is_file():
+        if not path.exists():
             raise errors.no_store(path)
         lock = FolderLock(folder)
         try:
