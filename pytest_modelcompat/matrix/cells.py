@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_modelcompat.errors import matrix as words
+from pytest_modelcompat.errors import matrix_checks as check_words
+from pytest_modelcompat.errors import yaml_file as file_words
 from pytest_modelcompat.matrix.limits import format_limits
 from pytest_modelcompat.matrix.match import matches
 from pytest_modelcompat.matrix.model import Cell
@@ -128,13 +129,13 @@ class CellMaker:
                 first = seen.setdefault((entry.check, model.name), model.line)
                 if first != model.line:
                     self._tell_once(
-                        words.duplicate_model(model.name, entry.check, first), model.line
+                        check_words.duplicate_model(model.name, entry.check, first), model.line
                     )
             found.append(entry if models == entry.models else replace(entry, models=models))
         self._checks[key] = tuple(found)
         return self._checks[key]
 
-    def _tell_once(self, sentence: words.Sentence, line: int) -> None:
+    def _tell_once(self, sentence: file_words.Sentence, line: int) -> None:
         told = {(problem.message, problem.line) for problem in self._problems.found}
         if (sentence.message, line) not in told:
             self._problems.add(sentence, Unusable(line, 0))
@@ -145,7 +146,7 @@ class CellMaker:
             for model in entry.models:
                 kind, _, id_ = (model.reference or "").partition(":")
                 if kind == "cell" and id_ not in ids:
-                    self._problems.add(words.unknown_cell(id_, ids), Unusable(model.line, 0))
+                    self._problems.add(check_words.unknown_cell(id_, ids), Unusable(model.line, 0))
 
 
 def _told(rule: Adjust) -> str:

@@ -15,10 +15,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from pytest_modelcompat.errors import matrix as words
+from pytest_modelcompat.errors import grammar as grammar_words
+from pytest_modelcompat.errors import matrix_checks as check_words
 
 if TYPE_CHECKING:
-    from pytest_modelcompat.errors.matrix import Sentence
+    from pytest_modelcompat.errors.yaml_file import Sentence
 
 __all__ = [
     "corpus",
@@ -68,14 +69,14 @@ _LONGEST = 500
 def printable(what: str, text: str) -> Sentence | None:
     """Text without control characters; tabs are fine."""
     odd = _CONTROL.search(text)
-    return words.bad_text(what, ord(odd.group())) if odd else None
+    return grammar_words.bad_text(what, ord(odd.group())) if odd else None
 
 
 def _named(what: str, text: str, pattern: re.Pattern[str], allowed: str) -> Sentence | None:
     if text.startswith("-"):
-        return words.option_like(what, text)
+        return grammar_words.option_like(what, text)
     if len(text) > _LONGEST or ".." in text or not pattern.fullmatch(text):
-        return words.bad_word(what, text, allowed)
+        return grammar_words.bad_word(what, text, allowed)
     return None
 
 
@@ -129,29 +130,31 @@ def remote(text: str) -> Sentence | None:
 def session(text: str) -> Sentence | None:
     """A nox session or tox environment of the user's own."""
     if text.startswith("-"):
-        return words.option_like("An environment", text)
+        return grammar_words.option_like("An environment", text)
     if not text or re.search(r"[^\w .,()='\"+-]", text):
-        return words.bad_word("An environment", text, "letters, digits and . , ( ) = + _ - only")
+        return grammar_words.bad_word(
+            "An environment", text, "letters, digits and . , ( ) = + _ - only"
+        )
     return None
 
 
 def distribution(text: str) -> Sentence | None:
     """A PEP 508 name."""
     if text.startswith("-"):
-        return words.option_as_requirement(text)
+        return grammar_words.option_as_requirement(text)
     if len(text) > _LONGEST or not _DISTRIBUTION.fullmatch(text):
-        return words.bad_distribution(text)
+        return grammar_words.bad_distribution(text)
     return None
 
 
 def version(text: str) -> Sentence | None:
     """One PEP 440 version, without wildcard or operator."""
     if len(text) > _LONGEST or not text.isascii() or text != text.strip():
-        return words.bad_version(text)
+        return grammar_words.bad_version(text)
     try:
         Version(text)
     except InvalidVersion:
-        return words.bad_version(text)
+        return grammar_words.bad_version(text)
     return None
 
 
@@ -170,33 +173,33 @@ def pin(text: str) -> Sentence | None:
     """`name==version`."""
     found, equals, pinned = text.partition("==")
     if not equals:
-        return words.bad_pin(text)
+        return grammar_words.bad_pin(text)
     return distribution(found.strip()) or version_or_installed(pinned.strip())
 
 
 def corpus(text: str) -> Sentence | None:
     """`onnx==version`."""
     if pin(text) or split_pin(text)[0] != "onnx" or split_pin(text)[1] == "installed":
-        return words.bad_corpus(text)
+        return check_words.bad_corpus(text)
     return None
 
 
 def requirement(text: str) -> Sentence | None:
     """A PEP 508 requirement made of a name, extras, specifiers and a marker."""
     if len(text) > _LONGEST:  # packaging turns digits into integers, which have a limit
-        return words.bad_requirement(text, "it is too long")
+        return grammar_words.bad_requirement(text, "it is too long")
     odd = printable("A requirement", text)
     if odd:
         return odd
     if text.lstrip().startswith("-"):
-        return words.option_as_requirement(text)
+        return grammar_words.option_as_requirement(text)
     kind = _location(text.partition(";")[0].strip())
     if kind:
-        return words.located_requirement(text, kind)
+        return grammar_words.located_requirement(text, kind)
     try:
         Requirement(text)
     except InvalidRequirement as error:
-        return words.bad_requirement(text, str(error).splitlines()[0])
+        return grammar_words.bad_requirement(text, str(error).splitlines()[0])
     return None
 
 
@@ -217,34 +220,34 @@ def is_python_path(text: str) -> bool:
 def python(text: str) -> Sentence | None:
     """`3.12`, `3.12.1`, `3.13t`, the path of an interpreter, or `image`."""
     if text.startswith("-"):
-        return words.option_like("A Python", text)
+        return grammar_words.option_like("A Python", text)
     if text == "image" or _PYTHON.fullmatch(text):
         return None
     if is_python_path(text):
         return printable("A path", text)
-    return words.bad_python(text)
+    return grammar_words.bad_python(text)
 
 
 def image_reference(text: str) -> Sentence | None:
     """An OCI reference; `{python}` may stand in it."""
     if text.startswith("-"):
-        return words.option_like("An image", text)
+        return grammar_words.option_like("An image", text)
     filled = text.replace("{python}", "3.0")
     if "{" in filled or "}" in filled:
-        return words.bad_template(text)
+        return grammar_words.bad_template(text)
     if len(filled) > _LONGEST or not _IMAGE.fullmatch(filled):
-        return words.bad_image(text)
+        return grammar_words.bad_image(text)
     return None
 
 
 def date(what: str, text: str) -> Sentence | None:
     """A day as YYYY-MM-DD."""
     if not _DATE.fullmatch(text):
-        return words.bad_date(what, text)
+        return grammar_words.bad_date(what, text)
     try:
         dt.date.fromisoformat(text)
     except ValueError:  # there is no such day
-        return words.bad_date(what, text)
+        return grammar_words.bad_date(what, text)
     return None
 
 
@@ -254,5 +257,5 @@ def issue_link(text: str) -> Sentence | None:
     if re.search(r"[\s<>\"'`\x00-\x1f]", text) or (
         scheme and not re.match(r"https?://[^/]", text, re.IGNORECASE)
     ):
-        return words.bad_link(text)
+        return grammar_words.bad_link(text)
     return None

@@ -8,7 +8,10 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
+from pytest_modelcompat.errors import grammar as grammar_words
 from pytest_modelcompat.errors import matrix as words
+from pytest_modelcompat.errors import matrix_checks as check_words
+from pytest_modelcompat.errors import yaml_file as file_words
 from pytest_modelcompat.matrix import grammar
 from pytest_modelcompat.matrix.load_rules import parse_matcher
 from pytest_modelcompat.matrix.load_values import Context
@@ -19,7 +22,7 @@ from pytest_modelcompat.matrix.yaml_nodes import ListNode, MapNode, Problems, pa
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_modelcompat.errors.matrix import Sentence
+    from pytest_modelcompat.errors.yaml_file import Sentence
     from pytest_modelcompat.matrix.yaml_nodes import Node
 
 __all__ = ["STAGES", "STATUSES", "load_known_issues"]
@@ -65,14 +68,14 @@ def load_known_issues(
         path = context.folder / text
         real = type(path)(os.path.realpath(path))
         if real == type(path)(os.path.realpath(matrix)):
-            reader.tell(words.known_issues_of_itself(), item)
+            reader.tell(check_words.known_issues_of_itself(), item)
             continue
         if real in seen:
             reader.tell(words.duplicate("The file", text, seen[real]), item)
             continue
         seen[real] = item.line
         if not path.exists():
-            reader.tell(words.no_such_file("known-issues file", text), item)
+            reader.tell(file_words.no_such_file("known-issues file", text), item)
             continue
         problems = Problems(path)
         data = read_bytes(path, problems, "known-issues file")
@@ -97,7 +100,9 @@ def _entries(
         nested = isinstance(root, MapNode) and any(
             key.value in {"known_issues", "axes", "checks", "include"} for key, _ in root.entries
         )
-        problems.add(words.nested_known_issues() if nested else words.not_known_issues(), root)
+        problems.add(
+            check_words.nested_known_issues() if nested else check_words.not_known_issues(), root
+        )
         return
     own = Context(reader=Reader(problems), folder=context.folder, axis_names=context.axis_names)
     for item in root.items:
@@ -118,7 +123,7 @@ def _entry(context: Context, node: Node) -> KnownIssue | None:
     if "id" not in fields:
         reader.tell(words.missing_key("id", "A known issue", _EXAMPLE), node)
     if not set(fields) & {"match", "check", "unit", "case", "stage", "status", "message"}:
-        reader.tell(words.blanket_issue(), node)
+        reader.tell(check_words.blanket_issue(), node)
 
     def plain(key: str) -> str | None:
         return reader.text(
@@ -150,17 +155,19 @@ def _stage(text: str) -> Sentence | None:
 
 def _status(text: str) -> Sentence | None:
     if text in _SUCCESSES:
-        return words.expects_success(text)
+        return check_words.expects_success(text)
     return None if text in STATUSES else words.one_of("`status`", text, STATUSES)
 
 
 def _regex(text: str) -> Sentence | None:
     if len(text) > _LONGEST_REGEX:
-        return words.bad_regex("`message`", text, f"it has more than {_LONGEST_REGEX} characters")
+        return grammar_words.bad_regex(
+            "`message`", text, f"it has more than {_LONGEST_REGEX} characters"
+        )
     try:
         with warnings.catch_warnings():  # a doubtful expression is still a usable one
             warnings.simplefilter("ignore")
             re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
-        return words.bad_regex("`message`", text, str(error))
+        return grammar_words.bad_regex("`message`", text, str(error))
     return None

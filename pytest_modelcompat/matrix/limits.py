@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_modelcompat.errors import matrix as words
+from pytest_modelcompat.errors import grammar as grammar_words
 
 if TYPE_CHECKING:
-    from pytest_modelcompat.errors.matrix import Sentence
+    from pytest_modelcompat.errors.yaml_file import Sentence
     from pytest_modelcompat.matrix.model import Limits
     from pytest_modelcompat.matrix.reading import Reader
     from pytest_modelcompat.matrix.yaml_nodes import Node
@@ -35,9 +35,9 @@ def _amount(
 ) -> tuple[float, Sentence | None]:
     match = _AMOUNT.fullmatch(text)
     if not match or match.group(2) not in units:
-        return 0, words.bad_limit(what, text, tuple(units), example)
+        return 0, grammar_words.bad_limit(what, text, tuple(units), example)
     value = int(match.group(1)) * units[match.group(2)]
-    return value, words.limit_out_of_range(what, text, most_shown) if value > most else None
+    return value, grammar_words.limit_out_of_range(what, text, most_shown) if value > most else None
 
 
 def seconds(text: str, what: str, example: str) -> tuple[float, Sentence | None]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from pytest_modelcompat.errors import Problem, UsageProblem
 from pytest_modelcompat.errors import matrix as words
+from pytest_modelcompat.errors import yaml_file as file_words
 from pytest_modelcompat.matrix import grammar
 from pytest_modelcompat.matrix.declared import Declared
 from pytest_modelcompat.matrix.defaults import defaults
@@ -128,7 +129,7 @@ def load_matrices(
     return tuple(select_cells(matrix, matcher) for matrix in matrices)
 
 
-def _problem(sentence: words.Sentence, file: Path) -> Problem:
+def _problem(sentence: file_words.Sentence, file: Path) -> Problem:
     return Problem(message=sentence.message, hint=sentence.hint, file=file)
 
 
@@ -140,7 +141,7 @@ def _files(paths: Iterable[Path], problems: list[Problem]) -> list[tuple[Path, b
             try:
                 inside = [(file, True) for file in sorted(path.iterdir()) if _may_be_matrix(file)]
             except OSError as error:
-                problems.append(_problem(words.unreadable(error.strerror or str(error)), path))
+                problems.append(_problem(file_words.unreadable(error.strerror or str(error)), path))
                 continue
         else:
             inside = [(path, False)]

@@ -17,7 +17,7 @@ from pytest_modelcompat.matrix.yaml_nodes import MapNode
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from pytest_modelcompat.errors.matrix import Sentence
+    from pytest_modelcompat.errors.yaml_file import Sentence
     from pytest_modelcompat.matrix.load_values import Context
     from pytest_modelcompat.matrix.model import Framework
     from pytest_modelcompat.matrix.yaml_nodes import Node

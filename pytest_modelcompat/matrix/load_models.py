@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.errors import matrix as words
+from pytest_modelcompat.errors import matrix_checks as check_words
 from pytest_modelcompat.matrix import grammar
 from pytest_modelcompat.matrix.load_rules import parse_matcher
 from pytest_modelcompat.matrix.load_values import existing_path
@@ -16,7 +17,7 @@ from pytest_modelcompat.matrix.yaml_nodes import MapNode, TextNode
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_modelcompat.errors.matrix import Sentence
+    from pytest_modelcompat.errors.yaml_file import Sentence
     from pytest_modelcompat.matrix.load_values import Context
     from pytest_modelcompat.matrix.yaml_nodes import Node
 
@@ -67,10 +68,10 @@ def _model(context: Context, node: Node) -> Model | None:
         fields.get("name"), "A model's name", lambda text: grammar.name("A model's name", text)
     )
     if "path" in fields and {"build", "producers"} & set(fields):
-        reader.tell(words.path_and_build(), node)
+        reader.tell(check_words.path_and_build(), node)
     elif ("build" in fields) != ("producers" in fields):
         missing = "build" if "producers" in fields else "producers"
-        reader.tell(words.build_and_producers(missing), node)
+        reader.tell(check_words.build_and_producers(missing), node)
     data = _data(context, fields.get("data"))
     return Model(
         name=name or "",
@@ -89,7 +90,7 @@ def _build(context: Context, node: Node | None) -> str | None:
     """`models/net.py::build`, with the file made absolute."""
 
     def written(text: str) -> Sentence | None:
-        return None if _BUILD.fullmatch(text) else words.bad_build(text)
+        return None if _BUILD.fullmatch(text) else check_words.bad_build(text)
 
     text = context.reader.text(node, "`build`", written)
     if text is None or node is None:
@@ -145,20 +146,20 @@ def _data(context: Context, node: Node | None) -> Data:
     if isinstance(node, TextNode):
         folder = existing_path(context, node, "data folder")
         if folder and not (folder.is_dir() and any(folder.glob("test_data_set_*"))):
-            reader.tell(words.no_data_sets(node.value), node)
+            reader.tell(check_words.no_data_sets(node.value), node)
         return Data(folder=folder)
     fields = reader.fields(node, "`data`", _DATA_KEYS, _DATA)
     given, made = {"inputs", "outputs"} & set(fields), {"random"} & set(fields)
     if given and made:
-        reader.tell(words.random_and_inputs(), node)
+        reader.tell(check_words.random_and_inputs(), node)
     elif "outputs" in given and "inputs" not in given:
-        reader.tell(words.outputs_without_inputs(), node)
+        reader.tell(check_words.outputs_without_inputs(), node)
     elif isinstance(node, MapNode) and not fields:
         reader.tell(words.missing_key("inputs", "`data`", _DATA), node)
     if not made:
         for key in ("seed", "dims"):
             if key in fields:
-                reader.tell(words.random_only(key), fields[key])
+                reader.tell(check_words.random_only(key), fields[key])
     return Data(
         inputs=_npz(context, fields.get("inputs")),
         outputs=_npz(context, fields.get("outputs")),
@@ -171,7 +172,7 @@ def _data(context: Context, node: Node | None) -> Data:
 def _npz(context: Context, node: Node | None) -> Path | None:
     path = existing_path(context, node, "data file")
     if path and not (path.is_file() and path.suffix == ".npz"):
-        context.reader.tell(words.not_npz(getattr(node, "value", "")), node)
+        context.reader.tell(check_words.not_npz(getattr(node, "value", "")), node)
         return None
     return path
 
@@ -197,11 +198,11 @@ def _reference(context: Context, node: Node | None, data: Data, *, built: bool) 
     def written(text: str) -> Sentence | None:
         if text in REFERENCES[:-1] or (text.startswith("cell:") and text[5:].strip()):
             return None
-        return words.bad_reference(text, REFERENCES)
+        return check_words.bad_reference(text, REFERENCES)
 
     text = reader.text(node, "`reference`", written)
     if text == "producer" and not built:
-        reader.tell(words.producer_reference_without_build(), node)
+        reader.tell(check_words.producer_reference_without_build(), node)
     if text is not None and data.outputs is not None:
-        reader.tell(words.reference_and_outputs(), node)
+        reader.tell(check_words.reference_and_outputs(), node)
     return text

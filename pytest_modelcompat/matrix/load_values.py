@@ -6,7 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from pytest_modelcompat.errors import grammar as grammar_words
 from pytest_modelcompat.errors import matrix as words
+from pytest_modelcompat.errors import yaml_file as file_words
 from pytest_modelcompat.matrix import grammar
 from pytest_modelcompat.matrix.declared import AxisValue
 from pytest_modelcompat.matrix.defaults import defaults
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from pytest_modelcompat.errors.matrix import Sentence
+    from pytest_modelcompat.errors.yaml_file import Sentence
     from pytest_modelcompat.matrix.reading import Reader
     from pytest_modelcompat.matrix.yaml_nodes import Node
 
@@ -60,7 +62,9 @@ def existing_path(context: Context, node: Node | None, what: str) -> Path | None
         there = path.exists()
     except OSError:  # a name that is too long, a loop of links
         there = False
-    context.reader.tell(words.not_a_file() if there else words.no_such_file(what, text), node)
+    context.reader.tell(
+        file_words.not_a_file() if there else file_words.no_such_file(what, text), node
+    )
     return None
 
 
@@ -155,7 +159,7 @@ def _check_image(text: str, kind: str | None) -> Sentence | None:
     if kind == "ssh":
         return grammar.remote(text)
     if kind == "python":
-        return words.option_like("An image", text) if text.startswith("-") else None
+        return grammar_words.option_like("An image", text) if text.startswith("-") else None
     if kind in {"nox", "tox"}:
         return grammar.session(text.replace("{python}", "3.0"))
     if kind == "host":
@@ -212,5 +216,5 @@ def _image(context: Context, fields: Mapping[str, Node], text: str, kind: str | 
 
 def _plain_setting(text: str) -> Sentence | None:
     if text.startswith("-"):
-        return words.option_like("A setting", text)
+        return grammar_words.option_like("A setting", text)
     return grammar.printable("A setting", text)

@@ -30,7 +30,7 @@ from pytest_modelcompat.matrix.model import Matcher
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from pytest_modelcompat.errors.matrix import Sentence
+    from pytest_modelcompat.errors.yaml_file import Sentence
 
 __all__ = ["check_pattern", "matches", "parse_select", "pattern_matches"]
 

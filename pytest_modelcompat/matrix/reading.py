@@ -10,7 +10,9 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from pytest_modelcompat.errors import grammar as grammar_words
 from pytest_modelcompat.errors import matrix as words
+from pytest_modelcompat.errors import yaml_file as file_words
 from pytest_modelcompat.matrix.yaml_nodes import (
     ListNode,
     MapNode,
@@ -22,7 +24,7 @@ from pytest_modelcompat.matrix.yaml_nodes import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from pytest_modelcompat.errors.matrix import Sentence
+    from pytest_modelcompat.errors.yaml_file import Sentence
     from pytest_modelcompat.matrix.yaml_nodes import Node, Place, Problems
 
     Grammar = Callable[[str], Sentence | None]
@@ -36,7 +38,7 @@ _FLOAT = re.compile(r"[0-9]*\.?[0-9]+([eE][+-]?[0-9]{1,3})?|[0-9]+\.([eE][+-]?[0
 def _kind(node: Node) -> str:
     if isinstance(node, MapNode):
         return "a mapping"
-    return "a list" if isinstance(node, ListNode) else words.shown(getattr(node, "value", ""))
+    return "a list" if isinstance(node, ListNode) else file_words.shown(getattr(node, "value", ""))
 
 
 class Reader:
@@ -178,6 +180,6 @@ class Reader:
             return None
         odd = next((c for c in node.value if ord(c) < 32 and c != "\t"), None)  # noqa: PLR2004
         if odd is not None:
-            self.tell(words.bad_text(what, ord(odd)), node)
+            self.tell(grammar_words.bad_text(what, ord(odd)), node)
             return None
         return node.value

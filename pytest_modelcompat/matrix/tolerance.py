@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_modelcompat.errors import matrix as words
+from pytest_modelcompat.errors import matrix_checks as check_words
 from pytest_modelcompat.matrix.model import Tolerance
 
 if TYPE_CHECKING:
@@ -49,10 +49,13 @@ def _one(reader: Reader, dtype: str, node: Node) -> Tolerance | None:
     absolute = "rtol" in numbers or "atol" in numbers
     forms = absolute + ("ulp" in numbers) + ("quanta" in numbers)
     if forms != 1:
-        reader.tell(words.mixed_tolerance(dtype) if forms else words.empty_tolerance(dtype), node)
+        reader.tell(
+            check_words.mixed_tolerance(dtype) if forms else check_words.empty_tolerance(dtype),
+            node,
+        )
         return None
     if "ulp" in numbers and dtype not in _FLOATS:
-        reader.tell(words.ulp_of_integers(dtype), node)
+        reader.tell(check_words.ulp_of_integers(dtype), node)
         return None
     if absolute:  # the one that is left out asks for nothing, it is not another default
         return Tolerance(rtol=numbers.get("rtol", 0.0), atol=numbers.get("atol", 0.0))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import yaml
 
 from pytest_modelcompat.errors import Problem, UsageProblem
-from pytest_modelcompat.errors import matrix as words
+from pytest_modelcompat.errors import yaml_file as file_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,7 +108,7 @@ class Problems:
         self.file = file
         self.found: list[Problem] = []
 
-    def add(self, sentence: words.Sentence, at: Place | None = None) -> None:
+    def add(self, sentence: file_words.Sentence, at: Place | None = None) -> None:
         """Note a problem.
 
         Raises:
@@ -124,7 +124,7 @@ class Problems:
             )
         )
         if len(self.found) >= MAX_PROBLEMS:
-            more = Problem(message=words.too_many(MAX_PROBLEMS).message, file=self.file)
+            more = Problem(message=file_words.too_many(MAX_PROBLEMS).message, file=self.file)
             raise UsageProblem([*self.found, more])
 
     def extend(self, problems: Iterable[Problem]) -> None:
@@ -164,16 +164,16 @@ def read_bytes(path: Path, problems: Problems, what: str) -> bytes | None:
         finally:
             os.close(descriptor)
     except FileNotFoundError:
-        problems.add(words.no_such_file(what, str(path)))
+        problems.add(file_words.no_such_file(what, str(path)))
     except (OSError, ValueError) as error:
-        problems.add(words.unreadable(getattr(error, "strerror", None) or str(error)))
+        problems.add(file_words.unreadable(getattr(error, "strerror", None) or str(error)))
     else:
         if stat.S_ISDIR(found.st_mode):
-            problems.add(words.is_a_folder())
+            problems.add(file_words.is_a_folder())
         elif not stat.S_ISREG(found.st_mode):
-            problems.add(words.not_a_file())
+            problems.add(file_words.not_a_file())
         elif len(data) > MAX_BYTES:
-            problems.add(words.too_large(max(found.st_size, len(data)), MAX_BYTES))
+            problems.add(file_words.too_large(max(found.st_size, len(data)), MAX_BYTES))
         else:
             return data
     return None
@@ -213,44 +213,44 @@ def parse(data: bytes, problems: Problems, what: str) -> Node | None:
         at = Unusable(mark.line + 1, mark.column + 1) if mark else None
         problem = str(error.problem or error.context or "it cannot be parsed")
         if "\t" in indent:
-            problems.add(words.tab_indent(), at)
+            problems.add(file_words.tab_indent(), at)
         elif "alias" in str(error.context):
-            problems.add(words.unquoted_star(), at)
+            problems.add(file_words.unquoted_star(), at)
         else:
-            problems.add(words.not_yaml(problem), at)
+            problems.add(file_words.not_yaml(problem), at)
         return None
     except yaml.YAMLError as error:  # the reader's errors carry no mark
-        problems.add(words.not_yaml(str(error).splitlines()[0]))
+        problems.add(file_words.not_yaml(str(error).splitlines()[0]))
         return None
     if builder.root is None or is_null(builder.root):
-        problems.add(words.empty_file(what))
+        problems.add(file_words.empty_file(what))
         return None
     return builder.root
 
 
 def _decode(data: bytes, problems: Problems) -> str | None:
     if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
-        problems.add(words.wrong_encoding("UTF-32"))
+        problems.add(file_words.wrong_encoding("UTF-32"))
         return None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        problems.add(words.wrong_encoding("UTF-16"))
+        problems.add(file_words.wrong_encoding("UTF-16"))
         return None
     if b"\0" in data:
         # Plain English in UTF-16 without a mark has a zero in every second byte.
         utf16 = data[:64].count(0) * 3 >= len(data[:64])
-        problems.add(words.wrong_encoding("UTF-16") if utf16 else words.binary())
+        problems.add(file_words.wrong_encoding("UTF-16") if utf16 else file_words.binary())
         return None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        problems.add(words.not_utf8(error.start), Unusable(line, 0))
+        problems.add(file_words.not_utf8(error.start), Unusable(line, 0))
         return None
     odd = _FORBIDDEN.search(text)
     if odd:
         before = text[: odd.start()]
         at = Unusable(before.count("\n") + 1, odd.start() - before.rfind("\n"))
-        problems.add(words.control_character(ord(odd.group())), at)
+        problems.add(file_words.control_character(ord(odd.group())), at)
         return None
     return text
 
@@ -280,10 +280,10 @@ class _Builder:
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                self.problems.add(words.several_documents(), _place(event))
+                self.problems.add(file_words.several_documents(), _place(event))
                 return False
         elif isinstance(event, yaml.AliasEvent):
-            self.problems.add(words.alias(str(event.anchor)), _place(event))
+            self.problems.add(file_words.alias(str(event.anchor)), _place(event))
             self._put(_place(event))
         elif isinstance(event, yaml.ScalarEvent):
             self._refuse_decorations(event)
@@ -291,7 +291,7 @@ class _Builder:
         elif isinstance(event, yaml.CollectionStartEvent):
             self._refuse_decorations(event)
             if len(self._stack) >= MAX_DEPTH:
-                self.problems.add(words.too_deep(MAX_DEPTH), _place(event))
+                self.problems.add(file_words.too_deep(MAX_DEPTH), _place(event))
                 return False
             self._stack.append(_Frame(event))
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -305,16 +305,16 @@ class _Builder:
 
     def _refuse_decorations(self, event: yaml.NodeEvent) -> None:
         if event.anchor is not None:
-            self.problems.add(words.anchor(str(event.anchor)), _place(event))
+            self.problems.add(file_words.anchor(str(event.anchor)), _place(event))
         tag = getattr(event, "tag", None)
         if tag is not None:
-            self.problems.add(words.tag(str(tag)), _place(event))
+            self.problems.add(file_words.tag(str(tag)), _place(event))
 
     def _scalar(self, event: yaml.ScalarEvent) -> Node:
         at = _place(event)
         value = str(event.value)
         if _SURROGATE.search(value):
-            self.problems.add(words.surrogate(), at)
+            self.problems.add(file_words.surrogate(), at)
             return at
         return TextNode(value, at.line, at.column, plain=not event.style)
 
@@ -337,11 +337,11 @@ class _Builder:
         if isinstance(node, Unusable):
             return node
         if not isinstance(node, TextNode):
-            self.problems.add(words.complex_key(), node)
+            self.problems.add(file_words.complex_key(), node)
         elif node.value == "<<" and node.plain:
-            self.problems.add(words.merge_key(), node)
+            self.problems.add(file_words.merge_key(), node)
         elif node.value in frame.seen:
-            self.problems.add(words.duplicate_key(node.value, frame.seen[node.value]), node)
+            self.problems.add(file_words.duplicate_key(node.value, frame.seen[node.value]), node)
         else:
             frame.seen[node.value] = node.line
             return node

@@ -551,9 +551,9 @@ adjust:
   - {{match: {{python: ">=3.10", env.A: ["1", "2"]}}, limits: {{case: 1m}}}}
 checks: {{op_support: [{{when: {{framework: "onnxruntime>1.15"}}}}, {{when: {{python: "3.12*"}}}}]}}
 """
-    before = time.perf_counter()
+    before = time.process_time()
     matrix = load(tmp_path, text)
-    took = time.perf_counter() - before
+    took = time.process_time() - before
     assert len(matrix.cells) == 10_000
     assert len({id(cell.checks) for cell in matrix.cells}) == 4  # equal parts are shared
     assert took < 1, f"{took:.2f} s"

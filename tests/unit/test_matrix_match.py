@@ -232,8 +232,8 @@ def test_half_a_million_questions_a_second() -> None:
     for cell in cells:  # the first time costs parsing
         for matcher in matchers:
             matches(matcher, cell)
-    before = time.perf_counter()
+    before = time.process_time()
     for cell in cells:
         for matcher in matchers:
             matches(matcher, cell)
-    assert time.perf_counter() - before < 0.2  # 20,000 questions; 0.02 s is usual
+    assert time.process_time() - before < 0.2  # 20,000 questions; 0.02 s is usual
