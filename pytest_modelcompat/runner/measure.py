@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_modelcompat.environments.protocol import Prepared
+    from pytest_modelcompat.matrix.model import Tolerances
     from pytest_modelcompat.results.store import Store
     from pytest_modelcompat.runner.board import Board
     from pytest_modelcompat.runner.cell import CellProcess
@@ -245,7 +246,7 @@ class Measurer:
             outputs=outputs,
             expected=expected,
             identical=bool(equal) and all(equal),
-            tolerances=workload.tolerances,
+            tolerances=_tolerances(workload, case.unit),
             suite=suite,
             requested=self._provider(event.variant),
             runtime=self.planned.cell.framework.runtime,
@@ -357,6 +358,13 @@ def not_run(
         expectation=Expectation(outcome=Outcome.INFO),
         reference=case.reference,
     )
+
+
+def _tolerances(workload: Workload, unit: str) -> Tolerances | None:
+    """What the matrix gives for a unit: a model's own before the check's, type by type."""
+    given = dict(workload.tolerances or ())
+    given.update(next((m.tolerance for m in workload.entry.models if m.name == unit), ()))
+    return tuple(given.items()) or None
 
 
 def same(outputs: Outputs, expected: Sequence[tuple[str | int, Value]]) -> bool:

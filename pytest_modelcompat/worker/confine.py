@@ -48,10 +48,10 @@ def check(model: str | bytes, folder: str | None) -> None:
     elif model.endswith(_OTHERS) or os.path.isdir(model):
         return
     try:
-        locations = list(external_data(model))
+        locations = {location for _, location, _, _ in external_data(model)}
     except ValueError as problem:
         raise Refused("its external data cannot be told: {}".format(problem)) from problem
-    for location in locations:
+    for location in sorted(locations):
         if folder is None:
             raise Refused("external data without a folder to hold it: {!r}".format(location))
         _check_location(location, folder)
