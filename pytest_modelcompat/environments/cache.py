@@ -118,7 +118,7 @@ def atomic_write(path: Path, data: bytes | str, *, durable: bool = True) -> None
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder that may be half-made, or on its way out already.
+    """Remove a folder (or what stands in its place) that may be half-made, or gone already.
 
     It is moved aside first, so that nobody finds a half-removed one under its own name.
 
@@ -130,7 +130,10 @@ def remove_tree(folder: Path) -> None:
         folder.rename(aside)
     except FileNotFoundError:
         return
-    shutil.rmtree(aside)
+    if aside.is_dir() and not aside.is_symlink():
+        shutil.rmtree(aside)
+    else:
+        aside.unlink()
 
 
 def sweep(cache: Path) -> tuple[Path, ...]:

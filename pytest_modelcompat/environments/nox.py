@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,11 @@ __all__ = ["HostEnvironments"]
 
 MARKER_SCHEMA = 1
 SESSION = "environment"
+BUSY = 60.0  # seconds beyond its deadline that another run may take for an environment
 FORGET = 14 * 86400.0  # seconds since an environment for an older lock was last used
 LOG_KEPT = 8000  # characters
+# What stands before it in the output is of no interest: uv's cache did not suffice, nothing more.
+_ONLINE = "Now with the network:"
 _NOXFILE = '''\
 """Made by pytest-modelcompat; run it with `nox -f noxfile.py` to make this environment by hand."""
 
@@ -62,6 +66,7 @@ def environment(session: nox.Session) -> None:
         # what uv's cache holds needs no question to any index
         session.run_install(*SYNC, "--offline")
     except CommandFailed:
+        print({online!r}, flush=True)
         session.run_install(*SYNC)
 '''
 
@@ -115,7 +120,7 @@ class HostEnvironments:
         made = _Made(spec=spec, interpreter=interpreter, resolved=resolved, folder=folder)
         if (marker := made.marker()) is not None:
             return made.prepared(marker, seconds=time.monotonic() - began, reused=True)
-        with file_lock(lock_of(place), timeout=spec.install_timeout + 60):
+        with file_lock(lock_of(place), timeout=spec.install_timeout + BUSY):
             if (marker := made.marker()) is not None:  # another run has made it meanwhile
                 return made.prepared(marker, seconds=time.monotonic() - began, reused=True)
             remove_tree(folder)
@@ -167,7 +172,7 @@ class _Made:
     def install(self, *, cache: Path) -> Failure | None:
         """Let nox make it; why not, or None."""
         self.folder.mkdir(parents=True)
-        text = _NOXFILE.format(session=SESSION, python=str(self.interpreter.path))
+        text = _NOXFILE.format(session=SESSION, python=str(self.interpreter.path), online=_ONLINE)
         (self.folder / "noxfile.py").write_text(text, "utf-8")
         (self.folder / "lock.txt").write_text(self.lock.text, "utf-8")
         # nox works in this folder: see uv.tool_folder
@@ -180,8 +185,8 @@ class _Made:
         command += ["--error-on-missing-interpreters", "--non-interactive", "-s", SESSION]
         began = time.monotonic()
         done, attempts = uv.attempts(
-            lambda left: run(
-                command, env=env, cwd=uv.tool_folder(cache), timeout=left, module=True
+            lambda left: _last_try(
+                run(command, env=env, cwd=uv.tool_folder(cache), timeout=left, module=True)
             ),
             seconds=self.spec.install_timeout,
         )
@@ -254,6 +259,11 @@ class _Made:
         return present.issuperset(installed) and not any(
             name.endswith(".dist-info") for name in added
         )
+
+
+def _last_try(done: Completed) -> Completed:
+    """The output of nox, without that of the attempt that was not meant to succeed at any price."""
+    return replace(done, stdout=done.stdout.rpartition(f"{_ONLINE}\n".encode())[2])
 
 
 def _forget_older(place: Path, current: Path) -> None:
