@@ -24,18 +24,17 @@ RUN_STEPS: Mapping[int, Step] = {}
 CASE_STEPS: Mapping[int, Step] = {}
 
 
-def step(found: int, steps: Mapping[int, Step], *, to: int = SCHEMA) -> Step | None:
+def step(found: int, steps: Mapping[int, Step]) -> Step | None:
     """The way from a version to the present one, as one function.
 
     Args:
         found: the version that was read.
         steps: RUN_STEPS or CASE_STEPS.
-        to: the version to reach.
 
     Returns:
         None where there is nothing to do.
     """
-    way = [steps[version] for version in range(found, to) if version in steps]
+    way = [steps[version] for version in range(found, SCHEMA) if version in steps]
     if not way:
         return None
 
