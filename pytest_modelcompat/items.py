@@ -129,7 +129,8 @@ class _Item(pytest.Item):
         while not board.wait(cell=self.planned.cell.id, seconds=WAIT, **what):
             line.show(board.progress())
         line.clear()
-        compat.running.check()
+        if compat.running.error is not None:
+            raise compat.running.error
 
     def _report(
         self,

@@ -313,6 +313,8 @@ class CompatSession:
         healthy = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
         if healthy and not ended.green:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self.running.error is not None:
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The same view as the report's, as one screen of text."""

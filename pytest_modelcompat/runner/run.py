@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcompat.environments import registry
 from pytest_modelcompat.environments.cache import sweep
 from pytest_modelcompat.environments.protocol import Failure, Prepared
+from pytest_modelcompat.results import attribution
 from pytest_modelcompat.results.complete import complete as fill
 from pytest_modelcompat.results.expect import EntryReport, EntryState, KnownIndex
 from pytest_modelcompat.results.info import new_run
@@ -296,6 +297,7 @@ class Running:
         cell = planned.cell
         end = self._attested(planned, end)
         self._account(planned, end)
+        self._suspect_references(cell.id)
         expectation = self.known.expect_cell(
             cell.id, status=end.status, stage=end.stage, message=end.reason
         )
@@ -351,6 +353,24 @@ class Running:
                 batch = []
         self._keep(batch)
 
+    def _suspect_references(self, cell: str) -> None:
+        """A failure that follows the corpus' release is the reference's, not the runtime's."""
+        failed = list(self.store.cases(cell=cell, check="op_support", status=Status.FAILED))
+        if not failed:
+            return
+        passed = self.store.cases(cell=cell, check="op_support", status=Status.PASSED)
+        every = [
+            (record.case, record.measurement.opset, record.judgement.status)
+            for records in (failed, passed)
+            for record in records
+        ]
+        suspects = attribution.reference_suspects(every)
+        self.store.set_judgements(
+            (cell, r.n, replace(r.judgement, attribution="reference"), None)
+            for r in failed
+            if r.case in suspects
+        )
+
     def _keep(self, batch: list[CaseRecord]) -> None:
         if batch:
             self.store.add_cases(batch)
@@ -394,10 +414,10 @@ class Running:
         self._error = error
         self.board.finish()
 
-    def check(self) -> None:
-        """Raise what went wrong in a thread: a bug of ours, and no result."""
-        if self._error is not None:
-            raise self._error
+    @property
+    def error(self) -> BaseException | None:
+        """What went wrong in a thread: a bug of ours, and no result."""
+        return self._error
 
     def stop(self, reason: str) -> None:
         """Start nothing more, and end what runs: installations and workers."""
@@ -428,10 +448,11 @@ class Running:
         """
         while not cut and not self.board.wait(whole_run=True, seconds=WAIT):
             pass
-        self.check()
-        complete = self.board.finished
+        if self._error is not None:
+            cut = cut or "stopped by an internal error"
+        complete = self.board.finished and not cut
         if not complete:
-            self.stop(cut)
+            self.stop(cut or "stopped")
             assert self._schedule is not None
             self._schedule.join(PATIENCE)
         deselected = {

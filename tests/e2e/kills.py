@@ -115,7 +115,7 @@ def outcome(result: Result) -> tuple[list[Any], list[Any]]:
         [cell["axes"], cell["status"], cell["outcome"], cell["counts"]]
         for cell in result.run["cells"]
     ]
-    moment = ("seconds", "repro")
+    moment = ("seconds", "repro", "peak_rss")
     cases = sorted(
         json.dumps({k: v for k, v in case.items() if k not in moment}, sort_keys=True)
         for case in result.cases
@@ -125,7 +125,9 @@ def outcome(result: Result) -> tuple[list[Any], list[Any]]:
 
 def undisturbed(folder: Path, cache: Path) -> tuple[list[Any], list[Any]]:
     result = project(cache).run(folder, *ARGUMENTS)
-    assert result.code in {0, 1}, result.out + result.err
+    said = result.out + result.err
+    assert result.code in {0, 1}, said
+    assert (result.report / "run.json").is_file(), said
     return outcome(result)
 
 
