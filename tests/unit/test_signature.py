@@ -62,7 +62,7 @@ def test_equal_causes_look_equal(one, two):
 @pytest.mark.parametrize(
     ("one", "two"),
     [
-        (ORT + "Could not find an implementation for Relu(14) node", 
+        (ORT + "Could not find an implementation for Relu(14) node",
          ORT + "Could not find an implementation for Add(14) node"),
         ("Unsupported type tensor(float16)", "Unsupported type tensor(int8)"),
         ("Type 'tensor(int64)' of input", "Type 'tensor(float)' of input"),
