@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_modelcompat.report.states import CASE_STATES, OUTCOMES, STATUSES
+from pytest_modelcompat.report.states import OUTCOMES, STATUSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,7 +69,8 @@ def measured(cases: Cases, cell: int) -> NDArray[np.bool_]:
 def works(cases: Cases, cell: int) -> NDArray[np.bool_]:
     """Which cases of a cell gave the right answer, fallback included where nobody forbids it."""
     status, outcome = cases.column("status", cell), cases.column("outcome", cell)
-    return (status == _PASSED) | ((status == _FALLBACK) & (outcome != _NOT_OK))
+    right: NDArray[np.bool_] = (status == _PASSED) | ((status == _FALLBACK) & (outcome != _NOT_OK))
+    return right
 
 
 def changed(cases: Cases, old: int, new: int) -> Change:
@@ -138,6 +139,3 @@ def _units(cases: Cases, keys: NDArray[np.int64]) -> tuple[tuple[tuple[str, str]
     units, counts = np.unique(cases.key_unit[keys], return_counts=True)
     named = [(cases.units[unit], int(n)) for unit, n in zip(units, counts, strict=True)]
     return tuple(sorted(named, key=lambda item: (-item[1], item[0])))
-
-
-assert CASE_STATES  # the two vocabularies live side by side; see states.py

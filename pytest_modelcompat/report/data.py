@@ -128,7 +128,7 @@ class _Builder:
     """Rows as they come, before they are sorted by cell."""
 
     cell_index: dict[str, int]
-    cells: list[Cell]
+    cells: tuple[Cell, ...]
     key_index: dict[tuple[Any, Any, Any], int] = field(default_factory=dict)
     keys: list[tuple[str, str, str]] = field(default_factory=list)
     unit_index: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -171,8 +171,8 @@ def _product_text(
         return [", ".join(face(axis, value) for axis, value in row) for row in rows]
     axis = min(split, key=lambda name: len(values[name]))
     texts: list[str] = []
-    for value in (*values[axis], None):
-        part = [row for row in rows if dict(row).get(axis) == value]
+    for wanted in (*values[axis], None):
+        part = [row for row in rows if dict(row).get(axis) == wanted]
         if part and len(part) < len(rows):
             texts += _product_text(part, face)
     return texts

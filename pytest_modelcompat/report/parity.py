@@ -39,12 +39,14 @@ class ParityColumn:
     """One version of a family: cells of the same target, and of targets with equal numbers.
 
     Attributes:
-        family: distribution and targets.
+        distribution: whose versions.
+        where: the targets in words.
         version: of the distribution.
         cells: positions of the cells; the first one's numbers are shown.
     """
 
-    family: str
+    distribution: str
+    where: str
     version: str
     cells: tuple[int, ...]
 
@@ -87,8 +89,13 @@ class ParityRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """The section: models worst first, cells by distribution, target and version."""
+    """The section: models worst first, cells by distribution, target and version.
 
+    Attributes:
+        reference: what every row is judged against, where it is the same for all; else empty.
+    """
+
+    reference: str
     columns: tuple[ParityColumn, ...]
     rows: tuple[ParityRow, ...]
 
@@ -100,7 +107,7 @@ def parity(data: Data) -> Parity:
         key for key, (check, _, _) in enumerate(cases.keys) if check != OP_SUPPORT
     ]  # parity, and checks of other plugins that compare outputs
     if not keys:
-        return Parity(columns=(), rows=())
+        return Parity(reference="", columns=(), rows=())
     wanted = np.zeros(len(cases.keys), np.bool_)
     wanted[keys] = True
     rows = np.flatnonzero(wanted[cases.column("key")])
@@ -114,7 +121,12 @@ def parity(data: Data) -> Parity:
     columns = _columns(data, grid)
     made = [_row(data, model, variant, where, columns) for (model, variant), where in grid.items()]
     made.sort(key=lambda row: (-row.worst, row.model, row.variant))
-    return Parity(columns=columns, rows=tuple(made))
+    references = {row.reference for row in made}
+    return Parity(
+        reference=references.pop() if len(references) == 1 else "",
+        columns=columns,
+        rows=tuple(made),
+    )
 
 
 def _variant(unit: str, case: str) -> str:
@@ -139,10 +151,10 @@ def _columns(
     for same in joined.values():
         hide = ("framework", *(axis for axis, _ in same[0].target if axis not in many))
         where = targets_text([lane.target for lane in same], hide=hide)
-        family = f"{same[0].distribution} · {where}" if where else same[0].distribution
         columns += [
             ParityColumn(
-                family=family,
+                distribution=same[0].distribution,
+                where=where,
                 version=version,
                 cells=tuple(lane.stops[n][1] for lane in same),
             )

@@ -17,7 +17,7 @@ import numpy as np
 
 from pytest_modelcompat.report.change import CHANGES
 from pytest_modelcompat.report.data import MARKS, STAGES
-from pytest_modelcompat.report.lanes import axis_face, axis_name
+from pytest_modelcompat.report.lanes import axis_face, axis_name, lanes
 from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES, OUTCOMES, STATUSES
 
 if TYPE_CHECKING:
@@ -202,6 +202,7 @@ def _cells(view: View) -> dict[str, Any]:
     ]
     return {
         "axes": [[axis, axis_name(axis)] for axis in axes],
+        "lanes": [{"stops": [list(stop) for stop in lane.stops]} for lane in lanes(data.cells)],
         "cells": cells,
         "environments": dict(data.environments),
         "issues": dict(data.info.get("issues") or {}),
@@ -248,8 +249,14 @@ def _operators(view: View) -> dict[str, Any]:
 def _parity(view: View) -> dict[str, Any]:
     section = view.parity
     return {
+        "reference": section.reference,
         "columns": [
-            {"family": c.family, "version": c.version, "cells": list(c.cells)}
+            {
+                "distribution": c.distribution,
+                "where": c.where,
+                "version": c.version,
+                "cells": list(c.cells),
+            }
             for c in section.columns
         ],
         "rows": [

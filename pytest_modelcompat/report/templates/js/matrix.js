@@ -1,1 +1,171 @@
-// matrix
+// The matrix pivoted by other axes. The first pivot is in the page already (grid.py); this one
+// draws the same for any choice of columns, facets and rows.
+
+const FIRST_PIVOT = { columns: "framework", facets: "distribution", rows: "" };
+const STACK = 3; // cells shown in one square; the others are counted
+
+/** @param {Cell} cell @param {string} axis @returns {string} */
+function axisValue(cell, axis) {
+  if (axis === "distribution") return (cell.axes.framework ?? "").split("==")[0];
+  if (axis === "matrix") return cell.matrix;
+  return cell.axes[axis] ?? "";
+}
+
+/** @param {string} axis @param {string} value @param {string} facets */
+function valueFace(axis, value, facets) {
+  if (axis === "framework") return facets === "distribution" ? value.split("==")[1] ?? value : value.replace("==", " ");
+  const cell = run.cells.find((/** @type {Cell} */ c) => c.axes[axis] === value);
+  return cell?.faces[axis] ?? (value || "–");
+}
+
+/** @param {URLSearchParams} params */
+function pivotOf(params) {
+  const axes = pivotAxes().map(([axis]) => axis);
+  const pick = (/** @type {string} */ name, /** @type {string} */ usual, /** @type {string[]} */ more) => {
+    const value = params.get(name);
+    return value !== null && (axes.includes(value) || more.includes(value)) ? value : usual;
+  };
+  return {
+    columns: pick("columns", FIRST_PIVOT.columns, []), facets: pick("facets", FIRST_PIVOT.facets, ["none"]),
+    rows: pick("rows", FIRST_PIVOT.rows, []),
+  };
+}
+
+/** @returns {[string, string][]} */
+function pivotAxes() {
+  /** @type {[string, string][]} */
+  const axes = run.axes.filter((/** @type {[string, string]} */ [axis]) => axis === "framework" || run.varying.has(axis));
+  if (distributions().length > 1) axes.push(["distribution", "distribution"]);
+  if (new Set(run.cells.map((/** @type {Cell} */ c) => c.matrix)).size > 1) axes.push(["matrix", "matrix"]);
+  return axes;
+}
+
+/** @param {string} a @param {string} b */
+const naturally = (a, b) => compareVersions(a.split("==")[1] ?? a, b.split("==")[1] ?? b) || a.localeCompare(b, "en", { numeric: true });
+
+/** How bad a row is: broken cells, failing cases, cells that did not run. @param {number[]} cells */
+function badness(cells) {
+  let broken = 0, bad = 0, silent = 0;
+  for (const n of cells) {
+    const cell = run.cells[n];
+    broken += Number(run.cellState[cell.status]?.tone === "broken");
+    bad += cell.bad;
+    silent += Number(!cell.measured);
+  }
+  return [broken, bad, silent];
+}
+
+/** @param {Cell} cell @param {number} position */
+function cellFace(cell, position) {
+  const state = run.state[cell.lead] ?? run.cellState[cell.lead];
+  return el("a", { class: `cell t-${cell.tone}${cell.measured ? "" : " silent"}`, href: `#${encodeURIComponent(cell.id)}`, "data-cell": position, "aria-label": cell.label },
+    el("span", { class: "cell-head" }, glyph({ ...state, glyph: cell.glyph }), el("span", { class: "cell-word" }, cell.headline),
+      cell.new > 0 && el("b", { class: "new" }, `${count(cell.new)} new`)),
+    cell.bar.length > 0 && bar(cell.bar),
+    el("span", { class: "cell-note", dir: "auto" }, cell.note));
+}
+
+/** @param {{columns: string, facets: string, rows: string}} pivot */
+function drawGrid(pivot) {
+  const every = pivotAxes().map(([axis]) => axis);
+  const rest = every.filter((axis) => axis !== pivot.columns && axis !== pivot.facets && axis !== "distribution"
+    && !(axis === "framework" && pivot.columns === "distribution"));
+  const rowAxes = pivot.rows ? [pivot.rows] : rest;
+  /** @type {Map<string, number[]>} */
+  const facets = new Map();
+  run.cells.forEach((/** @type {Cell} */ cell, /** @type {number} */ n) => {
+    const facet = pivot.facets === "none" ? "" : axisValue(cell, pivot.facets);
+    facets.set(facet, [...(facets.get(facet) ?? []), n]);
+  });
+  return [...facets].map(([facet, cells]) => drawFacet(pivot, rowAxes, facet, cells));
+}
+
+/** @param {{columns: string, facets: string}} pivot @param {string[]} rowAxes @param {string} facet @param {number[]} cells */
+function drawFacet(pivot, rowAxes, facet, cells) {
+  const columns = [...new Set(cells.map((n) => axisValue(run.cells[n], pivot.columns)))].sort(naturally);
+  /** @type {Map<string, {label: string[], squares: number[][], times: number}>} */
+  const rows = new Map();
+  for (const n of cells) {
+    const cell = run.cells[n];
+    const label = rowAxes.filter((axis) => axis in cell.axes || axis === "matrix" || axis === "distribution")
+      .map((axis) => valueFace(axis, axisValue(cell, axis), pivot.facets));
+    const key = JSON.stringify(label);
+    const row = rows.get(key) ?? { label, squares: columns.map(() => []), times: 1 };
+    row.squares[columns.indexOf(axisValue(cell, pivot.columns))].push(n);
+    rows.set(key, row);
+  }
+  const joined = collapse([...rows.values()]);
+  joined.sort((a, b) => {
+    const [x, y] = [badness(a.squares.flat()), badness(b.squares.flat())];
+    return y[0] - x[0] || y[1] - x[1] || y[2] - x[2] || naturally(a.label.join(), b.label.join());
+  });
+  const title = pivot.facets === "none" ? "All cells" : valueFace(pivot.facets, facet, "none");
+  return el("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": `Matrix of ${shorten(title, 80)}` },
+    el("table", { class: "grid" }, el("caption", { dir: "auto" }, title),
+      el("thead", null, el("tr", null, el("td"), ...columns.map((value) => el("th", { scope: "col", dir: "auto" }, valueFace(pivot.columns, value, pivot.facets))))),
+      el("tbody", null, ...joined.map((row) => el("tr", null,
+        el("th", { scope: "row", dir: "auto" }, row.label.join(", ") || "every target", row.times > 1 && el("span", { class: "times" }, `${row.times} alike`)),
+        ...row.squares.map(drawSquare))))));
+}
+
+/** Rows that say the same become one. @param {{label: string[], squares: number[][], times: number}[]} rows */
+function collapse(rows) {
+  const same = new Map();
+  for (const row of rows) {
+    const key = JSON.stringify(row.squares.map((square) => square.map((n) => {
+      const { status, counts, new: fresh, headline } = run.cells[n];
+      return [status, counts, fresh, headline];
+    })));
+    const known = same.get(key);
+    if (known) { known.times += 1; known.label = known.label.map((/** @type {string} */ text, /** @type {number} */ n) => (text.split(" / ").includes(row.label[n]) ? text : `${text} / ${row.label[n]}`)); }
+    else same.set(key, row);
+  }
+  return [...same.values()];
+}
+
+/** @param {number[]} square */
+function drawSquare(square) {
+  if (!square.length) return el("td", null, el("span", { class: "none", title: "not in the matrix" }, el("span", { "aria-hidden": "true" }, "·"), el("span", { class: "vh" }, "not in the matrix")));
+  const worst = [...square].sort((a, b) => {
+    const [x, y] = [badness([a]), badness([b])];
+    return y[0] - x[0] || y[1] - x[1] || y[2] - x[2];
+  });
+  const more = worst.length - STACK;
+  return el("td", { class: worst.length > 1 ? "stack" : null }, ...worst.slice(0, STACK).map((n) => cellFace(run.cells[n], n)),
+    more > 0 && el("span", { class: "dim" }, `and ${more} more`));
+}
+
+const matrixView = {
+  /** @type {Node[]} */
+  first: [],
+  drawn: "",
+  show(/** @type {URLSearchParams} */ params) {
+    const grid = byId("mc-grid");
+    if (!this.first.length) {
+      this.first = [...grid.childNodes];
+      this.drawn = JSON.stringify(FIRST_PIVOT);
+      for (const table of grid.querySelectorAll("table")) roving(table, "a.cell");
+    }
+    const pivot = pivotOf(params);
+    const key = JSON.stringify(pivot);
+    if (key === this.drawn) return;
+    this.drawn = key;
+    put(byId("mc-pivot"), ...this.tools(pivot));
+    if (key === JSON.stringify(FIRST_PIVOT)) { grid.replaceChildren(...this.first); return; }
+    put(grid, ...drawGrid(pivot));
+    for (const table of grid.querySelectorAll("table")) roving(table, "a.cell");
+  },
+  /** @param {{columns: string, facets: string, rows: string}} pivot */
+  tools(pivot) {
+    const axes = pivotAxes();
+    const set = (/** @type {string} */ name, /** @type {string} */ usual) => (/** @type {string} */ value) => {
+      go(address({ [name]: value === usual ? null : value }));
+      byId("mc-pivot").querySelectorAll("select")[["columns", "rows", "facets"].indexOf(name)].focus();
+    };
+    return [
+      choose("Columns", axes, pivot.columns, set("columns", FIRST_PIVOT.columns)),
+      choose("Rows", [["", "all other axes"], ...axes], pivot.rows, set("rows", FIRST_PIVOT.rows)),
+      choose("Facets", [["none", "none"], ...(axes.some(([a]) => a === "distribution") ? [] : [/** @type {[string, string]} */ (["distribution", "distribution"])]), ...axes], pivot.facets, set("facets", FIRST_PIVOT.facets)),
+    ];
+  },
+};

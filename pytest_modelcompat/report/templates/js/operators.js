@@ -1,1 +1,142 @@
-// operators
+// Operator × target in condensed version ranges, opset by opset on demand.
+
+const NODES = 5_000; // about as many as a table may add to the page
+
+/** @typedef {[number, number, number, number]} RangeData text, state, cases in that state, cases */
+/** @typedef {[string, RangeData[][], number, number, number]} OperatorRow unit, targets, broke, unsteady, plain */
+
+/** @param {RangeData} range */
+function rangeMark([text, state, bad, total]) {
+  const known = run.states[state];
+  return el("span", { class: `range t-${known.tone}`, title: `${known.text}: ${bad} of ${total} cases, in its newest version` },
+    el("span", { class: "range-text" }, run.operators.texts[text]), " ", glyph(known), el("span", { class: "vh" }, ` ${known.text}`),
+    bad < total && el("small", null, ` ${bad}/${total}`));
+}
+
+const operatorsView = {
+  /** @type {HTMLElement | null} */
+  body: null,
+  /** @type {HTMLElement | null} */
+  said: null,
+  shown: 0,
+  /** @type {OperatorRow[]} */
+  rows: [],
+  show(/** @type {URLSearchParams} */ params) {
+    const view = byId("mc-operators");
+    const { targets, rows, plain } = run.operators;
+    if (!targets.length) {
+      put(view, section("Operators", "No cell measured an operator.", []));
+      return;
+    }
+    const all = params.get("all") === "1";
+    const find = params.get("find") ?? "";
+    if (!this.body || !view.firstChild) {
+      const input = el("input", { type: "search", placeholder: "Conv", "aria-label": "Find operators", size: 18, input: () => go(address({ find: input.value }), true) });
+      const button = el("button", { type: "button", "aria-pressed": "false", click: () => go(address({ all: route().params.get("all") === "1" ? null : "1" })) });
+      this.body = el("tbody");
+      this.said = el("p", { class: "quiet-note", role: "status" });
+      const table = el("table", { class: "rows operators" },
+        el("thead", null, el("tr", null, el("th", { scope: "col" }, "Operator"), ...targets.map((/** @type {any} */ t) => targetHead(t)))), this.body);
+      const more = el("button", { type: "button", class: "show-more", click: () => this.more() }, "Show more");
+      put(view, section("Operators", "version ranges by target; “+” ends at the newest version tested", [el("label", null, "Find", input), button],
+        this.said, el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": "Operators by target" }, table), more));
+    }
+    const input = /** @type {HTMLInputElement} */ (view.querySelector("input"));
+    if (input.value !== find) input.value = find;
+    const button = /** @type {HTMLButtonElement} */ (view.querySelector("button[aria-pressed]"));
+    button.setAttribute("aria-pressed", String(all));
+    button.textContent = `Include ${count(plain)} that pass everywhere`;
+    button.hidden = plain === 0;
+    const wanted = contains(find.split(",").map((w) => w.trim()).filter(Boolean));
+    this.rows = rows.filter((/** @type {OperatorRow} */ row) => (find.trim() ? wanted(row[0]) : all || !row[4]));
+    this.shown = 0;
+    put(/** @type {HTMLElement} */ (this.body));
+    this.more();
+    const broke = this.rows.filter((row) => row[2]).length;
+    const unsteady = this.rows.filter((row) => row[3]).length;
+    put(/** @type {HTMLElement} */ (this.said), `${plural(this.rows.length, "operator")} of ${count(rows.length)}`,
+      broke > 0 && `; ${count(broke)} worked once and no longer ${broke === 1 ? "does" : "do"}`,
+      unsteady > 0 && `, ${count(unsteady)} ${unsteady === 1 ? "goes" : "go"} to and fro`,
+      run.operators.leftOut > 0 && `; ${plural(run.operators.leftOut, "operator")} left out`);
+  },
+  more() {
+    const per = Math.max(20, Math.floor(NODES / (4 + 6 * run.operators.targets.length)));
+    const part = this.rows.slice(this.shown, this.shown + per);
+    this.body?.append(...part.map((row) => this.row(row)));
+    this.shown += part.length;
+    const button = /** @type {HTMLElement | null} */ (byId("mc-operators").querySelector(".show-more"));
+    if (button) {
+      button.hidden = this.shown >= this.rows.length;
+      button.textContent = `Show ${count(Math.min(per, this.rows.length - this.shown))} more of ${count(this.rows.length - this.shown)}`;
+    }
+  },
+  /** @param {OperatorRow} row */
+  row(row) {
+    const [unit, cells, broke, unsteady] = row;
+    const [domain, name] = unit.includes("::") ? unit.split("::") : ["", unit];
+    /** @type {HTMLButtonElement} */
+    const toggle = el("button", { type: "button", class: "plain unit", "aria-expanded": "false", dir: "auto", click: () => this.expand(tr, toggle, unit) },
+      domain && domain !== "ai.onnx" ? el("span", { class: "dim" }, `${domain}::`) : null, shorten(name, 80));
+    const tr = el("tr", { class: broke ? "broke" : null }, el("th", { scope: "row" }, toggle,
+      unsteady ? el("span", { class: "tag" }, "to and fro") : broke ? el("span", { class: "tag" }, "stopped working") : null),
+    ...cells.map((ranges) => el("td", null, ...(ranges.length ? ranges.map(rangeMark) : [el("span", { class: "dim" }, "–", el("span", { class: "vh" }, "not tested"))]))));
+    return tr;
+  },
+  /** @param {HTMLTableRowElement} tr @param {HTMLElement} toggle @param {string} unit */
+  expand(tr, toggle, unit) {
+    const open = toggle.getAttribute("aria-expanded") === "true";
+    toggle.setAttribute("aria-expanded", String(!open));
+    if (open) { tr.nextElementSibling?.remove(); return; }
+    const { targets } = run.operators;
+    tr.after(el("tr", { class: "opsets" }, el("td", { colspan: targets.length + 1 },
+      el("div", { class: "opset-tables" }, ...targets.map((/** @type {any} */ target) => opsetTable(target, unit)).filter(Boolean),
+        el("p", null, el("a", { href: casesAddress(`op:${quoted(unit)}`) }, `All cases of ${shorten(unit, 60)}`))))));
+  },
+  leave() { put(byId("mc-operators")); this.body = null; },
+};
+
+/** @param {any} target */
+function targetHead(target) {
+  const newest = target.tested.at(-1);
+  const missing = target.untested.map((/** @type {[string, string]} */ [version, status]) => `${version} ${run.cellState[status]?.text ?? status}`);
+  return el("th", { scope: "col", class: "target" }, el("b", { dir: "auto" }, target.distribution), el("span", { dir: "auto" }, target.where),
+    el("span", { class: "dim" }, target.tested.length > 1 ? `${target.tested.length} versions, newest ${newest}` : `only ${newest}`),
+    missing.length > 0 && el("span", { class: "dim", title: missing.join("\n") }, `no data: ${shorten(missing.join(", "), 60)}`));
+}
+
+/** @param {any} target @param {string} unit */
+function opsetTable(target, unit) {
+  /** @type {Map<number, Map<number, Map<number, number>>>} */
+  const seen = new Map(); // opset -> version's place -> state -> cases
+  const wanted = new Uint8Array(run.keys.length);
+  run.keys.forEach(([u]/** @type {[number]} */, n) => { wanted[n] = Number(run.units[u][0] === "op_support" && run.units[u][1] === unit); });
+  target.cells.forEach((/** @type {string} */ id, /** @type {number} */ place) => {
+    const cell = run.byId.get(id);
+    for (let row = run.start[cell]; row < run.start[cell + 1]; row++) {
+      if (!wanted[run.columns.key[row]]) continue;
+      const opset = run.columns.opset[row];
+      const places = seen.get(opset) ?? new Map();
+      seen.set(opset, places);
+      const states = places.get(place) ?? new Map();
+      places.set(place, states);
+      states.set(run.columns.state[row], (states.get(run.columns.state[row]) ?? 0) + 1);
+    }
+  });
+  if (!seen.size) return null;
+  const opsets = [...seen].sort(([a], [b]) => a - b);
+  return el("table", { class: "opset-table" }, el("caption", { dir: "auto" }, `${target.distribution} · ${target.where}`),
+    el("thead", null, el("tr", null, el("th", { scope: "col" }, "opset"), ...target.tested.map((/** @type {string} */ v) => el("th", { scope: "col", dir: "auto" }, v)))),
+    el("tbody", null, ...opsets.map(([opset, places]) => el("tr", null, el("th", { scope: "row" }, opset || "?"),
+      ...target.tested.map((/** @type {string} */ _, /** @type {number} */ n) => {
+        const states = [...(places.get(n) ?? [])].sort(([a], [b]) => a - b);
+        const total = states.reduce((sum, [, k]) => sum + k, 0);
+        return el("td", null, ...states.slice(0, 3).map(([state, k]) => el("span", { class: `range t-${run.states[state].tone}` }, glyph(run.states[state]), el("span", { class: "vh" }, run.states[state].text), el("small", null, k < total ? ` ${k}/${total}` : ` ${k}`))));
+      })))));
+}
+
+/** The frame of a view. @param {string} title @param {string} sub @param {Child[]} tools @param {...Child} children */
+function section(title, sub, tools, ...children) {
+  const id = `mc-h-${title.toLowerCase().replace(/\W+/g, "-")}`;
+  return el("section", { "aria-labelledby": id }, el("div", { class: "head" }, el("h2", { id, tabindex: -1 }, title), el("p", { class: "sub" }, sub),
+    tools.length > 0 && el("div", { class: "tools" }, ...tools)), ...children);
+}

@@ -1,1 +1,230 @@
-// query
+// The query box: `status:failed provider:CUDA* onnxruntime:>=1.20 -op:Conv error:"no space"`.
+// Words are joined by and; commas within a word by or; a leading minus negates.
+
+/**
+ * @typedef {{not: boolean, key: string, values: string[], text: string}} Word
+ * @typedef {{cells: Uint8Array, keys: Uint8Array, columns: [Column, Uint8Array][],
+ *   free: {keys: Uint8Array, cells: Uint8Array, signatures: Uint8Array, not: boolean}[],
+ *   ratio: ((value: number | null) => boolean)[], problems: string[]}} Filter
+ */
+
+/** Splits a query into words; quotes take spaces and commas literally. @param {string} text @returns {Word[]} */
+function words(text) {
+  const found = [];
+  const pattern = /(-?)(?:([\w.\-]+):)?((?:"(?:[^"\\]|\\.)*"?|[^\s",]|,)+)/gu;
+  for (const match of text.matchAll(pattern)) {
+    const [whole, minus, key, rest] = match;
+    const values = [];
+    for (const part of rest.matchAll(/((?:"(?:[^"\\]|\\.)*"?|[^",])+)/gu)) {
+      values.push(part[1].replace(/"((?:[^"\\]|\\.)*)"?/gu, (_, inner) => inner.replace(/\\(.)/gu, "$1")));
+    }
+    found.push({ not: minus === "-", key: (key ?? "").toLowerCase(), values, text: whole });
+  }
+  return found;
+}
+
+/** A shell pattern, without regard to case. @param {string} pattern @returns {(text: string) => boolean} */
+function glob(pattern) {
+  const wanted = pattern.toLowerCase();
+  if (!/[*?]/.test(wanted)) return (text) => text.toLowerCase() === wanted;
+  const source = wanted.replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*+/g, ".*").replace(/\?/g, ".");
+  const regexp = new RegExp(`^${source}$`, "su");
+  return (text) => regexp.test(text.toLowerCase());
+}
+
+/** Sorts versions: numbers by value, a pre-release before its release. @param {string} a @param {string} b */
+function compareVersions(a, b) {
+  const parts = (/** @type {string} */ text) =>
+    (text.toLowerCase().match(/\d+|[a-z]+/g) ?? []).map((p) => (/\d/.test(p) ? Number(p) : p));
+  const [left, right] = [parts(a), parts(b)];
+  for (let n = 0; n < Math.max(left.length, right.length); n++) {
+    const x = left[n] ?? 0;
+    const y = right[n] ?? 0;
+    if (x === y) continue;
+    if (typeof x === "number" && typeof y === "number") return x - y;
+    const rank = (/** @type {string | number} */ p) => (typeof p === "number" ? 0 : p === "post" ? 1 : -1);
+    return rank(x) - rank(y) || (x < y ? -1 : 1);
+  }
+  return 0;
+}
+
+/** `>=1.20`, `1.17..1.20`, `1.2*` or a plain value; comparisons all hold, plain ones any.
+ * @param {string[]} values @returns {(text: string) => boolean} */
+function versions(values) {
+  /** @type {((text: string) => boolean)[]} */
+  const all = [];
+  /** @type {((text: string) => boolean)[]} */
+  const any = [];
+  for (const value of values) {
+    const compared = /^(>=|<=|==|!=|>|<)\s*(.+)$/.exec(value);
+    const range = /^(.+?)\.\.(.+)$/.exec(value);
+    if (compared) {
+      const [, sign, bound] = compared;
+      all.push((text) => {
+        const c = compareVersions(text, bound);
+        return { ">=": c >= 0, "<=": c <= 0, "==": c === 0, "!=": c !== 0, ">": c > 0, "<": c < 0 }[sign] ?? false;
+      });
+    } else if (range) any.push((text) => compareVersions(text, range[1]) >= 0 && compareVersions(text, range[2]) <= 0);
+    else any.push(glob(value));
+  }
+  return (text) => all.every((test) => test(text)) && (!any.length || any.some((test) => test(text)));
+}
+
+/** @param {string[]} values @returns {(text: string) => boolean} */
+function contains(values) {
+  const wanted = values.map((v) => v.toLowerCase());
+  return (text) => wanted.some((w) => text.toLowerCase().includes(w));
+}
+
+/** @param {string[]} values @returns {(text: string) => boolean} */
+function named(values) {
+  const tests = values.map(glob);
+  return (text) => tests.some((test) => test(text));
+}
+
+/** @param {unknown[]} list @param {(item: any, n: number) => boolean} test @param {boolean} not */
+function mask(list, test, not) {
+  const out = new Uint8Array(Math.max(1, list.length));
+  list.forEach((item, n) => { out[n] = Number(test(item, n) !== not); });
+  return out;
+}
+
+/** @param {Uint8Array} into @param {Uint8Array} other */
+function narrow(into, other) {
+  for (let n = 0; n < into.length; n++) into[n] &= other[n];
+}
+
+const COLUMNS = { status: "statuses", outcome: "outcomes", stage: "stages" };
+const NAMES = ["known", "attribution", "output"];
+const CHANGE_WORDS = ["new", "fixed", "still", "added", "moved", "back", "no-data"];
+
+/** What may stand before a colon, with what it means; the page's help shows it. */
+function vocabulary() {
+  const axes = run.axes.map((/** @type {[string, string]} */ [, short]) => [`${short}:`, "an axis of the matrix; versions take >=, <, .."]);
+  return [
+    ["status:", `how a case ended: ${run.statuses.join(", ")}`],
+    ["is:", `${CHANGE_WORDS.join(", ")} (against the version before); failure, known, measured, info, ok`],
+    ["op:", "an operator, by name (Conv) or in full (ai.onnx::Conv)"],
+    ["model:", "a model"], ["unit:", "an operator or a model"], ["case:", "a case's name"],
+    ["opset:", "a number, >=17, 13..17"], ["stage:", `where it ended: ${run.stages.join(", ")}`],
+    ["error:", "words in the normalised message"], ["signature:", "the whole normalised message"],
+    ["ran:", "the provider that really ran nodes"], ["ratio:", "error over tolerance: >1, <=0.1"],
+    ["known:", "a known issue's id"], ["cell:", "a cell's id"],
+    ...axes,
+    ...distributions().map((name) => [`${name}:`, "its version: 1.24.4, >=1.20, 1.17..1.20"]),
+  ];
+}
+
+/** @returns {string[]} */
+function distributions() {
+  return [...new Set(run.cells.map((/** @type {Cell} */ c) => (c.axes.framework ?? "").split("==")[0]))].filter(Boolean);
+}
+
+/** Turns a query into masks over the dictionaries. @param {string} text @returns {Filter} */
+function compile(text) {
+  /** @type {Filter} */
+  const filter = {
+    cells: new Uint8Array(run.cells.length).fill(1), keys: new Uint8Array(run.keys.length).fill(1),
+    columns: [], free: [], ratio: [], problems: [],
+  };
+  const axes = new Map(run.axes.flatMap((/** @type {[string, string]} */ [axis, short]) => [[axis.toLowerCase(), axis], [short.toLowerCase(), axis]]));
+  const sold = new Map(distributions().map((name) => [name.toLowerCase(), name]));
+  const byCell = (/** @type {(c: Cell) => boolean} */ test, /** @type {boolean} */ not) => narrow(filter.cells, mask(run.cells, test, not));
+  const byKey = (/** @type {(check: string, unit: string, name: string) => boolean} */ test, /** @type {boolean} */ not) =>
+    narrow(filter.keys, mask(run.keys, ([unit, name]) => test(run.units[unit][0], run.units[unit][1], name), not));
+  const byColumn = (/** @type {string} */ name, /** @type {string[]} */ list, /** @type {(t: string, n: number) => boolean} */ test, /** @type {boolean} */ not) => {
+    // A code beyond the dictionary is a word of a later schema: it matches nothing but a negation.
+    const out = new Uint8Array(Math.max(256, list.length)).fill(Number(not));
+    out.set(mask(list, test, not));
+    filter.columns.push([run.columns[name], out]);
+  };
+  for (const { not, key, values, text: word } of words(text)) {
+    if (!key) {
+      const test = contains(values);
+      filter.free.push({
+        not, keys: mask(run.keys, ([unit, name]) => test(run.units[unit][1]) || test(name), false),
+        cells: mask(run.cells, (cell) => test(cell.id) || Object.values(cell.axes).some((v) => test(String(v))), false),
+        signatures: mask(run.names.signature, test, false),
+      });
+    } else if (key === "is") is(filter, values, not, byColumn);
+    else if (key in COLUMNS) byColumn(key, run[COLUMNS[/** @type {keyof typeof COLUMNS} */ (key)]], named(values.map((v) => v.replaceAll("-", "_").replaceAll(" ", "_"))), not);
+    else if (NAMES.includes(key)) byColumn(key, run.names[key], named(values), not);
+    else if (key === "error") byColumn("signature", run.names.signature, contains(values), not);
+    else if (key === "signature") byColumn("signature", run.names.signature, (t) => values.includes(t), not);
+    else if (key === "reference") byColumn(key, run.names[key], contains(values), not);
+    else if (key === "ran") byColumn("ran_on", run.names.ran_on, (t) => Object.keys(t ? JSON.parse(t) : {}).some((p) => values.some((v) => glob(v)(p) || glob(v)(p.replace("ExecutionProvider", "")))), not);
+    else if (key === "opset") byColumn("opset", Array.from({ length: 512 }, (_, n) => String(n)), versions(values), not);
+    else if (key === "op") { const t = named(values); byKey((check, unit) => check === "op_support" && (t(unit) || t(unit.slice(unit.lastIndexOf(":") + 1))), not); }
+    else if (key === "model") { const t = named(values); byKey((check, unit) => check !== "op_support" && t(unit), not); }
+    else if (key === "unit") { const t = named(values); byKey((_, unit) => t(unit), not); }
+    else if (key === "case") { const t = named(values); const some = contains(values); byKey((_c, _u, name) => t(name) || some(name), not); }
+    else if (key === "check") { const t = named(values); byKey((check) => t(check), not); }
+    else if (key === "cell") { const t = named(values); byCell((cell) => t(cell.id), not); }
+    else if (key === "matrix") { const t = named(values); byCell((cell) => t(cell.matrix), not); }
+    else if (key === "ratio") { const t = ratioTest(values); filter.ratio.push((v) => (v !== null && t(v)) !== not); }
+    else if (sold.has(key)) { const t = versions(values); const name = sold.get(key); byCell((cell) => { const [d, v] = (cell.axes.framework ?? "").split("=="); return d === name && t(v ?? ""); }, not); }
+    else if (key === "provider") { const t = named(values); byCell((cell) => t(cell.axes.provider ?? "") || t((cell.axes.provider ?? "").replace("ExecutionProvider", "")), not); }
+    else if (axes.has(key)) { const axis = /** @type {string} */ (axes.get(key)); const t = versions(values); byCell((cell) => axis in cell.axes && t(cell.axes[axis]), not); }
+    else filter.problems.push(`“${shorten(word, 60)}”: nothing here is called ${shorten(key, 40)}`);
+  }
+  return filter;
+}
+
+/** @param {string[]} values @returns {(v: number) => boolean} */
+function ratioTest(values) {
+  const tests = values.map((value) => {
+    const [, sign, bound] = /^(>=|<=|>|<|)\s*(.*)$/.exec(value) ?? [];
+    const limit = Number(bound);
+    return (/** @type {number} */ v) => (sign === ">" ? v > limit : sign === "<" ? v < limit : sign === "<=" ? v <= limit : v >= limit);
+  });
+  return (v) => tests.every((test) => test(v));
+}
+
+/** @param {Filter} filter @param {string[]} values @param {boolean} not @param {Function} byColumn */
+function is(filter, values, not, byColumn) {
+  const change = values.filter((v) => CHANGE_WORDS.includes(v)).map((v) => v.replace("-", "_"));
+  const outcomes = { failure: ["not_ok", "xpass"], known: ["xfail"], xpass: ["xpass"], ok: ["ok"], info: ["info"] };
+  if (change.length === values.length) return byColumn("change", run.changes, (/** @type {string} */ t) => change.includes(t), not);
+  if (values.includes("measured")) return byColumn("status", run.statuses, (/** @type {string} */ t) => t !== "skipped" && t !== "not_run", not);
+  if (values.every((v) => run.state[v])) return byColumn("state", run.states.map((/** @type {State} */ s) => s.key), (/** @type {string} */ t) => values.includes(t), not);
+  const wanted = values.flatMap((v) => outcomes[/** @type {keyof typeof outcomes} */ (v)] ?? []);
+  if (!wanted.length) return filter.problems.push(`nothing can be “is:${shorten(values.join(","), 40)}”`);
+  return byColumn("outcome", run.outcomes, (/** @type {string} */ t) => wanted.includes(t), not);
+}
+
+/** The rows that a query finds, in the order of the run. @param {Filter} filter @returns {Uint32Array} */
+function search(filter) {
+  const { cells, keys, columns, free, ratio } = filter;
+  const key = run.columns.key;
+  const signature = run.columns.signature;
+  const found = new Uint32Array(run.rows);
+  let n = 0;
+  for (let cell = 0; cell < run.cells.length; cell++) {
+    if (!cells[cell]) continue;
+    rows: for (let row = run.start[cell]; row < run.start[cell + 1]; row++) {
+      if (!keys[key[row]]) continue;
+      for (const [column, wanted] of columns) if (!wanted[column[row]]) continue rows;
+      for (const f of free) {
+        const hit = f.keys[key[row]] || f.cells[cell] || f.signatures[signature[row]];
+        if (Boolean(hit) === f.not) continue rows;
+      }
+      if (ratio.length) { const v = ratioOf(row); for (const test of ratio) if (!test(v)) continue rows; }
+      found[n++] = row;
+    }
+  }
+  return found.subarray(0, n);
+}
+
+/** Worst first, otherwise in their order: a counting sort over the states. @param {Uint32Array} rows */
+function worstFirst(rows) {
+  const { state, change } = run.columns;
+  const NEW = run.changes.indexOf("new");
+  const width = run.states.length;
+  const place = (/** @type {number} */ row) => (change[row] === NEW ? 0 : width) + state[row];
+  const ends = new Uint32Array(2 * width + 1);
+  for (const row of rows) ends[place(row) + 1]++;
+  for (let n = 1; n < ends.length; n++) ends[n] += ends[n - 1];
+  const out = new Uint32Array(rows.length);
+  for (const row of rows) out[ends[place(row)]++] = row;
+  return out;
+}
