@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcompat.results.numbers import (
     COMPLEX,
     FLOATS,
+    FRACTION,
     Bound,
     Figures,
     count,
@@ -96,19 +97,15 @@ def _floats(actual: Array, expected: Array, name: str, bound: Bound) -> _Slice:
         elif bound.quanta is not None:
             error = difference
             # Both are rounded to their type after the scale was applied: that is not a quantum.
-            rounding = _spacing(actual.dtype) * np.maximum(np.abs(wide), np.abs(wanted))
+            rounding = 2.0 ** -FRACTION[COMPLEX.get(name, name)] * np.maximum(
+                np.abs(wide), np.abs(wanted)
+            )
             allowed = bound.quanta * (bound.scale or 1.0) + np.where(finite, rounding, 0.0)
         else:
             error = difference
             allowed = np.where(finite, bound.atol + bound.rtol * np.abs(wanted), 0.0)
         bad = nan | infinite | (error > allowed)
     return _Slice(wide, wanted, finite, nan, infinite, difference, _ratio(error, allowed), bad)
-
-
-def _spacing(dtype: np.dtype[Any]) -> float:
-    import ml_dtypes  # noqa: PLC0415
-
-    return float(ml_dtypes.finfo(dtype).eps)
 
 
 def _integers(actual: Array, expected: Array, name: str, bound: Bound) -> _Slice:

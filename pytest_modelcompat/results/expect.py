@@ -13,16 +13,13 @@ an earlier run; else an entry would look stale that is not.
 
 from __future__ import annotations
 
-import re
 import threading
 from dataclasses import dataclass, field
 from datetime import date
-from enum import Enum
-from fnmatch import translate
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from pytest_modelcompat.matrix.match import matches
+from pytest_modelcompat.results.known import Entry, EntryReport, EntryState
 from pytest_modelcompat.results.model import (
     NOT_OK_CASE,
     NOT_OK_CELL,
@@ -36,44 +33,13 @@ from pytest_modelcompat.results.model import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from pytest_modelcompat.matrix.model import KnownIssue, Matrix
+    from pytest_modelcompat.matrix.model import Matrix
 
 __all__ = ["EntryReport", "EntryState", "KnownIndex", "outcome_of"]
 
 _UNSUPPORTED = frozenset({Status.UNSUPPORTED, Status.GATED, Status.FALLBACK})
 _OK = frozenset({Status.PASSED, CellStatus.COMPLETED})
-_MESSAGE = 16384  # characters of a message that an entry's expression is searched in
 _WILD = frozenset("*?[")
-
-
-class EntryState(str, Enum):
-    """What became of a known issue."""
-
-    SEEN = "seen"  # at least once as expected
-    XPASS = "xpass"  # it names a unit or case, something passed, nothing failed as expected
-    UNSEEN = "unseen"  # it selected something, which neither failed as expected nor passed
-    STALE = "stale"  # it selected nothing, in a whole run
-    UNDECIDED = "undecided"  # it selected nothing, but only a part of the matrix was run
-    EXPIRED = "expired"  # it excused nothing
-
-
-@dataclass(frozen=True, kw_only=True)
-class EntryReport:
-    """One known issue at the end of a run.
-
-    Attributes:
-        entry: as in the file.
-        matrix: the matrix's name.
-        state: what became of it.
-        selected, seen, passed: how many cases and cells.
-    """
-
-    entry: KnownIssue
-    matrix: str
-    state: EntryState
-    selected: int
-    seen: int
-    passed: int
 
 
 def outcome_of(
@@ -100,81 +66,15 @@ def outcome_of(
     return Outcome.INFO
 
 
-@lru_cache(maxsize=65536)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(translate(text))
-
-
-@dataclass(eq=False)
-class _Entry:
-    """A known issue while the run goes on."""
-
-    issue: KnownIssue
-    matrix: str
-    expired: bool
-    cells: set[str] = field(default_factory=set)
-    selected: int = 0
-    seen: int = 0
-    passed: int = 0
-
-    def __post_init__(self) -> None:
-        issue = self.issue
-        self.narrow = issue.unit is not None or issue.case is not None
-        self.of_cells = not self.narrow and issue.check is None
-        self._case = None if issue.case is None else _pattern(issue.case)
-        self._message = None if issue.message is None else re.compile(issue.message)
-
-    def selects_unit(self, check: str, unit: str) -> bool:
-        """Whether any case of the unit may be one of its own."""
-        issue = self.issue
-        return (issue.check is None or _pattern(issue.check).match(check) is not None) and (
-            issue.unit is None or _pattern(issue.unit).match(unit) is not None
-        )
-
-    def selects_case(self, case: str) -> bool:
-        """Whether the case is, in a unit that is; with its corpus or without."""
-        if self._case is None:
-            return True
-        bare = case.partition("@")[0]
-        return self._case.match(case) is not None or self._case.match(bare) is not None
-
-    def expects(
-        self, status: Status | CellStatus, stage: Stage | None, message: str, outcome: Outcome
-    ) -> bool:
-        """Whether this end is the expected one.
-
-        What is no failure by default is expected only by an entry that names its status, or whose
-        expression finds its message.
-        """
-        issue = self.issue
-        found = self._message is not None and self._message.search(message[:_MESSAGE]) is not None
-        return (
-            (not issue.status or status.value in issue.status)
-            and (not issue.stage or (stage is not None and stage.value in issue.stage))
-            and (issue.message is None or found)
-            and (outcome is Outcome.NOT_OK or status.value in issue.status or found)
-        )
-
-    def state(self, *, whole: bool) -> EntryState:
-        """What became of it."""
-        if self.expired:
-            return EntryState.EXPIRED
-        if not self.selected:
-            return EntryState.STALE if whole else EntryState.UNDECIDED
-        if self.seen:
-            return EntryState.SEEN
-        return EntryState.XPASS if self.narrow and self.passed else EntryState.UNSEEN
-
-
 @dataclass(eq=False)
 class _CellView:
     """The entries of a cell, found once for each unit; cells with the same ones share it."""
 
     plain: dict[Status | CellStatus, Expectation]
-    entries: tuple[_Entry, ...] = ()
-    units: dict[tuple[str, str], tuple[_Entry, ...]] = field(default_factory=dict)
+    entries: tuple[Entry, ...] = ()
+    units: dict[tuple[str, str], tuple[Entry, ...]] = field(default_factory=dict)
 
-    def of_unit(self, check: str, unit: str) -> tuple[_Entry, ...]:
+    def of_unit(self, check: str, unit: str) -> tuple[Entry, ...]:
         if not self.entries:
             return ()
         key = (check, unit)
@@ -198,16 +98,16 @@ class KnownIndex:
         self, matrices: Iterable[Matrix], *, today: date, fail_on: Collection[str] = ()
     ) -> None:
         self._lock = threading.Lock()
-        self._entries: list[_Entry] = []
+        self._entries: list[Entry] = []
         self._cells: dict[str, _CellView] = {}
-        self._xpass: frozenset[_Entry] = frozenset()
+        self._xpass: frozenset[Entry] = frozenset()
         for matrix in matrices:
             self._add(matrix, today, frozenset(fail_on))
         self._other = _CellView(_plain("record", frozenset(fail_on)))
 
     def _add(self, matrix: Matrix, today: date, fail_on: frozenset[str]) -> None:
         entries = [
-            _Entry(
+            Entry(
                 issue,
                 matrix.name,
                 issue.expires is not None and date.fromisoformat(issue.expires) < today,
@@ -216,7 +116,7 @@ class KnownIndex:
         ]
         self._entries += entries
         plain = _plain(matrix.on_unsupported, fail_on)
-        views: dict[tuple[_Entry, ...], _CellView] = {}
+        views: dict[tuple[Entry, ...], _CellView] = {}
         for cell in matrix.cells:
             axes = dict(cell.axes)
             ours = tuple(each for each in entries if matches(each.issue.match, axes))
@@ -267,7 +167,7 @@ class KnownIndex:
 
     def _count(
         self,
-        selecting: list[_Entry],
+        selecting: list[Entry],
         plain: Expectation,
         status: Status | CellStatus,
         stage: Stage | None,

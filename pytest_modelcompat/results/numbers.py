@@ -25,6 +25,7 @@ __all__ = [
     "BOOLS",
     "COMPLEX",
     "FLOATS",
+    "FRACTION",
     "NARROW",
     "Bound",
     "Figures",
@@ -42,6 +43,11 @@ FLOATS = {
     "float8e8m0": "float8_e8m0fnu", "float4e2m1": "float4_e2m1fn",
 }  # fmt: skip
 """dtype -> numpy's or ml_dtypes' name of it."""
+FRACTION = {
+    "float64": 52, "float32": 23, "float16": 10, "bfloat16": 7, "float8e4m3fn": 3,
+    "float8e4m3fnuz": 3, "float8e5m2": 2, "float8e5m2fnuz": 2, "float8e8m0": 0, "float4e2m1": 1,
+}  # fmt: skip
+"""dtype -> bits of its fraction; 2 to the power of minus that is its relative spacing."""
 COMPLEX = {"complex64": "float32", "complex128": "float64"}
 """dtype -> that of its parts."""
 NARROW = {"int4": 4, "uint4": 4, "float4e2m1": 4, "int2": 2, "uint2": 2}
