@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.errors.results import StoredRunProblem
-from pytest_modelcompat.matrix.model import Tolerance
 from pytest_modelcompat.results.copying import copy_run, parse_tolerances
 from pytest_modelcompat.results.judge import EQUAL
 from pytest_modelcompat.results.judge import judge as default_judge
@@ -30,6 +29,7 @@ from pytest_modelcompat.results.model import (
 )
 from pytest_modelcompat.results.records import batches
 from pytest_modelcompat.results.store import Store
+from pytest_modelcompat.results.terms import read_terms
 from pytest_modelcompat.results.write import write_outputs
 from pytest_modelcompat.worker.values import decode
 
@@ -148,12 +148,13 @@ def rejudge(
                 continue
             before = case.judgement
             if judged.status is before.status:
-                # What its variants said about the cause is still true.
-                judged = replace(
-                    judged,
-                    attribution=before.attribution,
-                    attribution_detail=before.attribution_detail,
-                )
+                if before.attribution is not None:
+                    # What its variants said about the cause is still true.
+                    judged = replace(
+                        judged,
+                        attribution=before.attribution,
+                        attribution_detail=before.attribution_detail,
+                    )
                 if judged != before:
                     yield case.cell, case.n, judged, None
                 continue
@@ -289,19 +290,16 @@ class _Bench:
         )
 
     def _ask(self, case: CaseRecord, seen: Measurement, **outputs: Any) -> Judgement:
-        # What the run knew about the case besides its outputs is kept with the reference.
-        kept = case.reference or {}
-        suite = kept.get("rtol"), kept.get("atol")
-        given = {name: Tolerance(**forms) for name, forms in (kept.get("tolerance") or {}).items()}
-        given.update(self.tolerances)
+        terms = read_terms(case.reference)
+        if self.tolerances:
+            given = {**dict(terms["tolerances"] or ()), **dict(self.tolerances)}
+            terms["tolerances"] = tuple(given.items())
         return self.judge(
             seen,
             **outputs,
-            tolerances=tuple(given.items()) or None,
-            suite=None if None in suite else suite,
+            **terms,
             requested=case.requested,
             runtime=self.runtimes[case.cell],
-            quantized=kept.get("quantized"),
         )
 
 
