@@ -110,7 +110,7 @@ class _Item(pytest.Item):
         started = time.time()
         self.wait(compat)
         for report in self.reports(compat, started):
-            report.modelcompat = True
+            report.modelcompat = True  # type: ignore[attr-defined] # read by our teststatus hook
             self.ihook.pytest_runtest_logreport(report=report)
         self.ihook.pytest_runtest_logfinish(nodeid=self.nodeid, location=self.location)
 
@@ -164,8 +164,9 @@ class EnvironmentItem(_Item):
     """The cell itself: was its environment made, and was it what the axes ask for."""
 
     def wait(self, compat: CompatSession) -> None:
-        """Until the cell is closed."""
-        self._wait(compat)
+        """Until the cell is closed, and judged."""
+        assert compat.running is not None
+        self._wait(compat, whole_run=compat.running.waits())
 
     def reports(self, compat: CompatSession, started: float) -> Iterator[pytest.TestReport]:
         """An infrastructure failure is an error, the rest passes, fails or is skipped."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
 
     from pytest_modelcompat.pipeline import Settings
+    from pytest_modelcompat.runner.run import Running
 
 __all__ = ["CompatSession", "configure", "print_plan", "settings_of"]
 
@@ -211,7 +212,7 @@ class CompatSession:
         self.settings = settings
         self.matrices = matrices
         self.planned: pipeline.Planned | None = None
-        self.running: pipeline.Running | None = None
+        self.running: Running | None = None
         self.environments_selected: frozenset[str] = frozenset()
         self._ended = _Ended()
 

@@ -51,6 +51,14 @@ class Unit:
         if record.expectation.known:
             self.known.add(record.expectation.known)
 
+    def replace(self, old: CaseRecord, new: CaseRecord) -> None:
+        """One case got its verdict at the end of the run."""
+        self.statuses[old.judgement.status.value] -= 1
+        self.outcomes[old.expectation.outcome.value] -= 1
+        self.remaining += 1
+        self.seconds -= old.measurement.load_seconds + sum(old.measurement.run_seconds)
+        self.count(new)
+
     def change(self, old: Outcome, new: Outcome) -> None:
         """One case's outcome turned out otherwise at the end of the run."""
         self.outcomes[old.value] -= 1

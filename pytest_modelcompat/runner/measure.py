@@ -82,7 +82,7 @@ class Measurer:
         wanted: positions of the cases to run; those already stored are not among them.
         store: where records go.
         board: where they are counted.
-        expect: turns a judged case into its expectation.
+        expect: puts the expectation into a judged case's record.
         folder: private to this cell, empty.
         bundles: opens a bundle file, shared between cells.
         repro: the command that shows a unit.
@@ -96,7 +96,7 @@ class Measurer:
         wanted: Collection[int],
         store: Store,
         board: Board,
-        expect: Callable[..., Expectation],
+        expect: Callable[[CaseRecord], CaseRecord],
         folder: Path,
         bundles: Callable[[Path], Bundle],
         repro: Callable[[PlannedCell, str, str], str],
@@ -292,25 +292,20 @@ class Measurer:
         judgement: Judgement,
     ) -> CaseRecord:
         cell = self.planned.cell
-        return CaseRecord(
-            cell=cell.id,
-            n=n,
-            check=workload.check,
-            unit=case.unit,
-            case=case.name,
-            requested=cell.provider,
-            measurement=measurement,
-            judgement=judgement,
-            expectation=self._expect(
-                cell.id,
+        return self._expect(
+            CaseRecord(
+                cell=cell.id,
+                n=n,
                 check=workload.check,
                 unit=case.unit,
                 case=case.name,
-                judgement=judgement,
+                requested=cell.provider,
                 measurement=measurement,
-            ),
-            reference=case.reference,
-            repro=self._repro(self.planned, workload.check, case.unit),
+                judgement=judgement,
+                expectation=Expectation(outcome=Outcome.INFO),
+                reference=case.reference,
+                repro=self._repro(self.planned, workload.check, case.unit),
+            )
         )
 
     def _settle(self, waiting: _Open) -> None:

@@ -32,7 +32,9 @@ from pytest_modelcompat.results.plan_file import write_plan
 from pytest_modelcompat.results.store import Store
 from pytest_modelcompat.results.write import write_outputs
 from pytest_modelcompat.runner import command, repro
+from pytest_modelcompat.runner.answers import is_late, judged_late
 from pytest_modelcompat.runner.attest import contradiction
+from pytest_modelcompat.runner.baseline import Baseline
 from pytest_modelcompat.runner.board import Board
 from pytest_modelcompat.runner.measure import CellEnd, Measurer, not_run
 from pytest_modelcompat.runner.references import References
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.environments.protocol import EnvironmentSpec
     from pytest_modelcompat.pipeline import Settings
-    from pytest_modelcompat.results.model import CaseRecord, Judgement, Measurement
+    from pytest_modelcompat.results.model import CaseRecord
     from pytest_modelcompat.runner.plan import Plan, PlannedCell
 
     Selection = Mapping[str, Collection[int]]
@@ -83,6 +85,19 @@ class Running:
         self._measurers: set[Measurer] = set()
         self._lock = threading.Lock()
         self._stopped = ""
+        self._late = {
+            (work.check, case.unit)
+            for planned in plan.cells
+            for work in planned.workloads
+            if work.check == "parity"
+            for case in work.cases
+            if is_late(case.reference)
+        }
+        self._baseline = (
+            Baseline(settings.baseline, [planned.cell for planned in plan.cells])
+            if settings.baseline
+            else None
+        )
         self.issues: tuple[EntryReport, ...] = ()
         self._error: BaseException | None = None
         self._seconds: dict[str, dict[str, float]] = {}
@@ -127,6 +142,7 @@ class Running:
                 {"name": m.name, "file": repro.shown_path(m.file, root), "digest": m.digest}
                 for m in self.plan.matrices
             ),
+            baseline=self._baseline.run if self._baseline else None,
             notes=self.plan.notes,
             issues={
                 known.id: known.issue
@@ -206,7 +222,7 @@ class Running:
             found = self._reuse.load(key, self.store.blobs)
             if found is not None:
                 end, records = found
-                self._keep([self._expected_anew(planned, record) for record in records])
+                self._keep([self._expect(record) for record in records])
                 return end
         end = self._attempts(planned, prepared)
         if whole and not self._stopped:
@@ -217,19 +233,7 @@ class Running:
         """Count what a killed run has stored, with today's expectations."""
         stored = self.store.cases(cell=planned.cell.id)
         kept = [r for r in stored if r.judgement.status is not Status.NOT_RUN]
-        self._keep([self._expected_anew(planned, record) for record in kept])
-
-    def _expected_anew(self, planned: PlannedCell, record: CaseRecord) -> CaseRecord:
-        """Known issues may have changed since; measurement and judgement have not."""
-        expectation = self._expect(
-            planned.cell.id,
-            check=record.check,
-            unit=record.unit,
-            case=record.case,
-            judgement=record.judgement,
-            measurement=record.measurement,
-        )
-        return replace(record, expectation=expectation)
+        self._keep([self._expect(record) for record in kept])
 
     def _attempts(self, planned: PlannedCell, prepared: Prepared) -> CellEnd:
         """Run the cell; infrastructure is tried again, results never are."""
@@ -276,16 +280,29 @@ class Running:
                 with self._lock:
                     self._measurers.discard(measurer)
 
-    def _expect(
-        self, cell: str, *, judgement: Judgement, measurement: Measurement, **case: str
-    ) -> Expectation:
-        return self.known.expect(
-            cell,
-            status=judgement.status,
-            stage=judgement.stage,
-            message=str((measurement.error or {}).get("message", "")),
-            **case,
+    def _expected(self, record: CaseRecord) -> Expectation:
+        """What a judged case means for the run; each case comes here once."""
+        found = self.known.expect(
+            record.cell,
+            check=record.check,
+            unit=record.unit,
+            case=record.case,
+            status=record.judgement.status,
+            stage=record.judgement.stage,
+            message=str((record.measurement.error or {}).get("message", "")),
         )
+        old = self._baseline is not None and self._baseline.failed(
+            record.cell, check=record.check, unit=record.unit, case=record.case
+        )
+        if old and found.outcome is Outcome.NOT_OK:
+            return Expectation(outcome=Outcome.INFO)
+        return found
+
+    def _expect(self, record: CaseRecord) -> CaseRecord:
+        """The record with its expectation; one that waits for its reference has none yet."""
+        if is_late(record.reference) and record.measurement.ended == "returned":
+            return record
+        return replace(record, expectation=self._expected(record))
 
     def _repro(self, planned: PlannedCell, check: str, unit: str) -> str:
         return repro.unit_command(planned.cell, check, unit, root=self.settings.root)
@@ -301,6 +318,9 @@ class Running:
         expectation = self.known.expect_cell(
             cell.id, status=end.status, stage=end.stage, message=end.reason
         )
+        old = self._baseline is not None and self._baseline.failed_cell(cell.id, end.status.value)
+        if old and expectation.outcome is Outcome.NOT_OK:
+            expectation = Expectation(outcome=Outcome.INFO)
         record = CellRecord(
             id=cell.id,
             matrix=cell.matrix,
@@ -314,7 +334,7 @@ class Running:
             image=cell.image.value,
             image_digest=made.image_digest if isinstance(made, Prepared) else None,
             attestation=end.attestation,
-            counts=dict(Counter(self.store.recorded(cell.id).values())),
+            counts=self._counts(cell.id),
             seconds={**(made.seconds if made else {}), "run": end.seconds},
             notes=tuple(end.notes),
             repro=repro.cell_command(cell, root=self.settings.root),
@@ -347,7 +367,7 @@ class Running:
             elif case.not_run:
                 reason = case.not_run
             record = not_run(planned, n, workload, case, status=status, reason=reason)
-            batch.append(self._expected_anew(planned, record))
+            batch.append(self._expect(record))
             if len(batch) == BATCH:
                 self._keep(batch)
                 batch = []
@@ -384,11 +404,32 @@ class Running:
             len(self.selection.get(planned.cell.id, ())) == planned.size
             for planned in self.plan.cells
         )
+        self._judge_late()
         self.issues = self.known.close(whole=whole)
         if any(report.state is EntryState.XPASS for report in self.issues):
             for planned in self.plan.cells:
                 self._unexpected(planned.cell.id)
         self.board.finish()
+
+    def _judge_late(self) -> None:
+        """Judge the cases whose reference is an answer of the run itself."""
+        changed: set[str] = set()
+        for old, judged in judged_late(self.plan, self.store):
+            new = replace(judged, expectation=self._expected(judged))
+            self.store.add_cases([new])
+            unit = self.board.unit(new.cell, new.check, new.unit)
+            if unit is not None:
+                unit.replace(old, new)
+            changed.add(new.cell)
+        for cell in changed:
+            record = self.board.cell(cell)
+            if record is not None:
+                counted = replace(record, counts=self._counts(cell))
+                self.store.set_cell(counted)
+                self.board.close_cell(counted)
+
+    def _counts(self, cell: str) -> dict[str, int]:
+        return dict(Counter(self.store.recorded(cell).values()))
 
     def _unexpected(self, cell: str) -> None:
         """Mark the passed cases of one cell that a known issue said would fail."""
@@ -455,6 +496,7 @@ class Running:
             self.stop(cut or "stopped")
             assert self._schedule is not None
             self._schedule.join(PATIENCE)
+            self._judge_late()
         deselected = {
             planned.cell.id: "deselected"
             for planned in self.plan.cells
@@ -478,7 +520,11 @@ class Running:
 
     def undecided(self, cell: str, check: str, unit: str) -> bool:
         """Whether a unit's outcome can still change when other cells are done."""
-        return self.known.undecided(cell, check=check, unit=unit)
+        return (check, unit) in self._late or self.known.undecided(cell, check=check, unit=unit)
+
+    def waits(self) -> bool:
+        """Whether cells have cases that are only judged when all of them are done."""
+        return bool(self._late)
 
     def failing(self, cell: str, check: str, unit: str) -> Iterator[CaseRecord]:
         """The unit's cases that fail the run, from the store."""

@@ -1,0 +1,58 @@
+"""`modelcompat lock`: resolve what a matrix would install, and install nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_modelcompat.environments.cache import atomic_write, cache_folder
+from pytest_modelcompat.environments.interpreters import NoInterpreter, find
+from pytest_modelcompat.environments.protocol import Failure, environment_of
+from pytest_modelcompat.environments.resolve import resolve
+from pytest_modelcompat.matrix import load_matrix
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_modelcompat.environments.protocol import EnvironmentSpec
+
+__all__ = ["lock_matrix"]
+
+
+def lock_matrix(matrix: Path, *, select: str | None, output: Path) -> tuple[list[str], bool]:
+    """Resolve each environment of a matrix and write its lock.
+
+    Args:
+        matrix: the file.
+        select: only these cells.
+        output: folder for DIGEST.txt files.
+
+    Returns:
+        One line per environment, and whether all of them could be resolved.
+
+    Raises:
+        UsageProblem: mistakes in the matrix.
+    """
+    specs = {}
+    for cell in load_matrix(matrix, select=select).cells:
+        if cell.skip is None:
+            spec = environment_of(cell)
+            specs[spec.id] = spec
+    lines, complete = [], True
+    for spec in specs.values():
+        line, resolved = _lock(spec, output)
+        lines.append(line)
+        complete = complete and resolved
+    return lines, complete
+
+
+def _lock(spec: EnvironmentSpec, output: Path) -> tuple[str, bool]:
+    cache = cache_folder()
+    interpreter = find(spec.python, cache=cache)
+    if isinstance(interpreter, NoInterpreter):
+        return f"{spec.id}: unavailable: {interpreter.reason}", False
+    resolved = resolve(spec, interpreter, cache=cache)
+    if isinstance(resolved, Failure):
+        return f"{spec.id}: {resolved.status.value}: {resolved.reason}", False
+    lock = resolved.lock
+    atomic_write(output / f"{lock.digest}.txt", lock.text)
+    return f"{spec.id}: {lock.digest}.txt, {len(lock.packages)} packages", True
