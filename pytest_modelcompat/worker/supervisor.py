@@ -262,7 +262,11 @@ class Supervisor:
         """How long nothing needs to be looked at."""
         if not self.child:
             return 3600.0
-        return 0.1 if self.stuck else min(max(self.left()[0], 0.001), 3600.0)
+        if self.stuck:
+            return 0.1
+        # What begins while we sleep is due at the earliest after the shortest of the limits.
+        shortest = min(self.limit(stage) for stage in (IMPORT, IDLE, EXIT))
+        return min(max(self.left()[0], 0.001), shortest)
 
     def watch(self) -> None:
         """Kill the child if it is overdue, now and on a second look."""

@@ -1,0 +1,270 @@
+"""Every way in which a case can end the process; all other cases are unharmed."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_modelcompat.runner import cell
+
+SEVEN = "out = {'y': Value.tensor('int8', (1,), b'\\x07')}"
+SIGNALS = ("SIGSEGV", "SIGABRT", "SIGFPE", "SIGILL", "SIGBUS", "SIGKILL", "SIGTERM", "SIGXCPU")
+
+
+def raising(name: str) -> str:
+    return f"import signal; os.kill(os.getpid(), signal.{name}); import time; time.sleep(10)"
+
+
+def assert_others_passed(session, count: int, *but: int) -> None:
+    assert sorted(session.answers) == list(range(count))
+    for n, answer in session.answers.items():
+        if n not in but:
+            assert isinstance(answer, cell.Result), answer
+            assert answer.error is None
+    assert isinstance(session.events[-1], cell.Done)
+    assert session.events[-1].results == count
+
+
+@pytest.mark.parametrize("stage", ["load", "assign", "run", "close"])
+def test_signals_at_every_stage(worker, stage: str) -> None:
+    cases = [SEVEN]
+    for name in SIGNALS:
+        cases += [{stage: raising(name)}, SEVEN]
+    session = worker.run(cases)
+    assert_others_passed(session, len(cases), *range(1, len(cases), 2))
+    for n, name in enumerate(SIGNALS):
+        ended = session.answers[1 + 2 * n]
+        assert isinstance(ended, cell.Ended)
+        assert (ended.how, ended.signal, ended.exit_code) == ("crashed", name, None)
+        assert ended.stage == ("run" if stage == "close" else stage)
+    assert session.events[-1].children == 1 + len(SIGNALS)
+
+
+NATIVE = {
+    "SIGSEGV": "import ctypes; ctypes.string_at(8)",
+    "SIGABRT": "import ctypes; ctypes.CDLL(None).abort()",
+}
+
+
+@pytest.mark.every_python
+def test_native_crashes_name_the_python_that_called(worker) -> None:
+    session = worker.run([*NATIVE.values(), SEVEN])
+    assert_others_passed(session, 3, 0, 1)
+    for n, name in enumerate(NATIVE):
+        ended = session.answers[n]
+        assert (ended.how, ended.signal, ended.stage) == ("crashed", name, "run")
+        assert "playground.py" in ended.output
+
+
+@pytest.mark.every_python
+def test_stack_overflow(worker) -> None:
+    # Machine code that calls itself: Python's own limits are out of its way.
+    overflow = (
+        "import ctypes, mmap, platform\n"
+        "code = {'x86_64': 'e8fbffffff', 'aarch64': 'fd7bbfa9ffffff97'}[platform.machine()]\n"
+        "page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)\n"
+        "page.write(bytes.fromhex(code))\n"
+        "ctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()"
+    )
+    session = worker.run([overflow, SEVEN])
+    assert_others_passed(session, 2, 0)
+    ended = session.answers[0]
+    assert (ended.how, ended.stage) == ("crashed", "run")
+    assert ended.signal in ("SIGSEGV", "SIGABRT", "SIGBUS")
+
+
+HANGS = {
+    "lock released": "import time; time.sleep(1000)",
+    "lock held": "import ctypes; ctypes.PyDLL(None).sleep(1000)",
+    "busy": "while True: pass",
+    "signals blocked": (
+        "import signal, time\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))\n"
+        "time.sleep(1000)"
+    ),
+    "stopped": "import signal; os.kill(os.getpid(), signal.SIGSTOP)",
+    "swallows everything": (
+        "import time\nwhile True:\n  try:\n    time.sleep(1)\n  except BaseException: pass"
+    ),
+}
+
+
+@pytest.mark.parametrize("stage", ["load", "run"])
+def test_hangs_end_at_the_deadline(worker, stage: str) -> None:
+    cases = [{stage: source} for source in HANGS.values()]
+    session = worker.run([*cases, SEVEN], case=0.5)
+    assert_others_passed(session, len(HANGS) + 1, *range(len(HANGS)))
+    for n, name in enumerate(HANGS):
+        ended = session.answers[n]
+        assert (ended.how, ended.stage, ended.signal) == ("timed_out", stage, "SIGKILL"), name
+
+
+def test_many_repeats_share_one_deadline(worker) -> None:
+    session = worker.run(["import time; time.sleep(0.2)"], repeats=100, case=0.7)
+    assert session.answers[0].how == "timed_out"
+
+
+def test_a_deadline_counts_anew_for_each_case(worker) -> None:
+    session = worker.run(["import time; time.sleep(0.3)"] * 5, case=1.2)
+    assert_others_passed(session, 5)
+
+
+@pytest.mark.every_python
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("os._exit(0)", 0),
+        ("os._exit(5)", 5),
+        ("sys.exit()", 0),
+        ("sys.exit(0)", 0),
+        ("sys.exit(3)", 3),
+        ("sys.exit('text')", 1),
+        ("raise KeyboardInterrupt", 130),
+        ("raise SystemExit(0)", 0),
+    ],
+)
+def test_leaving_early_is_never_passed(worker, source: str, code: int) -> None:
+    session = worker.run([SEVEN, source, SEVEN])
+    assert_others_passed(session, 3, 1)
+    ended = session.answers[1]
+    assert (ended.how, ended.stage, ended.signal, ended.exit_code) == ("crashed", "run", None, code)
+
+
+def test_fifty_crashes_in_one_cell(worker) -> None:
+    cases = [SEVEN, raising("SIGSEGV"), SEVEN, SEVEN] * 50
+    session = worker.run(cases)
+    assert_others_passed(session, len(cases), *range(1, len(cases), 4))
+    assert [event.n for event in session.of(cell.Ended)] == list(range(1, len(cases), 4))
+
+
+def test_crash_of_the_first_and_of_the_last_case(worker) -> None:
+    session = worker.run([raising("SIGSEGV"), SEVEN, raising("SIGABRT")])
+    assert_others_passed(session, 3, 0, 2)
+    assert session.answers[2].signal == "SIGABRT"
+
+
+# -- around the cases
+
+
+@pytest.mark.every_python
+def test_crash_at_import(worker) -> None:
+    env = {"PLAYGROUND_IMPORT": "print('about to die', flush=True);" + NATIVE["SIGSEGV"]}
+    session = worker.run([SEVEN], env=env)
+    (failed,) = session.of(cell.ImportFailed)
+    assert (failed.how, failed.signal) == ("crashed", "SIGSEGV")
+    assert "about to die" in failed.output
+    assert "SIGSEGV" in failed.text()
+    assert session.events[-1] == cell.Done(results=0, children=1)
+    assert not session.answers
+
+
+@pytest.mark.parametrize("where", ["PLAYGROUND_IMPORT", "PLAYGROUND_MAKE"])
+def test_exception_at_import(worker, where: str) -> None:
+    words = "libfoo.so.1: cannot open shared object file"
+    env = {where: f"print('hint', file=sys.stderr); raise ImportError({words!r})"}
+    session = worker.run([SEVEN], env=env)
+    (failed,) = session.of(cell.ImportFailed)
+    assert (failed.how, failed.type, failed.message) == ("raised", "ImportError", words)
+    assert "hint" in failed.output
+    assert isinstance(session.events[-1], cell.Done)
+
+
+@pytest.mark.parametrize(
+    ("source", "how", "code"),
+    [("os._exit(0)", "crashed", 0), ("import time; time.sleep(1000)", "timed_out", None)],
+)
+def test_import_that_leaves_or_hangs(worker, source: str, how: str, code: int | None) -> None:
+    session = worker.run([SEVEN], env={"PLAYGROUND_IMPORT": source}, import_seconds=1.0)
+    (failed,) = session.of(cell.ImportFailed)
+    assert (failed.how, failed.exit_code) == (how, code)
+    assert session.events[-1].children == 1
+
+
+def test_an_import_that_fails_later_is_not_tried_forever(worker, tmp_path) -> None:
+    marker = tmp_path / "crashed-once"
+    env = {"PLAYGROUND_IMPORT": f"assert not os.path.exists({str(marker)!r})"}
+    session = worker.run([SEVEN, f"open({str(marker)!r}, 'w'); os.abort()", SEVEN], env=env)
+    assert isinstance(session.answers[0], cell.Result)
+    assert isinstance(session.answers[1], cell.Ended)
+    assert 2 not in session.answers
+    assert session.of(cell.ImportFailed)[0].type == "AssertionError"
+    assert session.events[-1].results == 2
+
+
+def test_a_crash_at_import_after_a_restart_gets_another_chance(worker, tmp_path) -> None:
+    marker = tmp_path / "crash-next"
+    env = {
+        "PLAYGROUND_IMPORT": (
+            f"if os.path.exists({str(marker)!r}): os.unlink({str(marker)!r}); os.abort()"
+        )
+    }
+    session = worker.run([f"open({str(marker)!r}, 'w'); os.abort()", SEVEN], env=env)
+    assert_others_passed(session, 2, 0)
+
+
+@pytest.mark.every_python
+def test_crash_at_exit_keeps_the_results(worker) -> None:
+    dying = "import atexit, ctypes; atexit.register(ctypes.string_at, 8);" + SEVEN
+    session = worker.run([dying, SEVEN])
+    assert_others_passed(session, 2)
+    (crash,) = session.of(cell.ExitCrash)
+    assert (crash.how, crash.when, crash.signal) == ("crashed", "exit", "SIGSEGV")
+    assert "SIGSEGV" in crash.text()
+
+
+def test_hang_at_exit(worker) -> None:
+    stuck = (
+        "import threading, time; threading.Thread(target=time.sleep, args=(99,)).start();" + SEVEN
+    )
+    session = worker.run([stuck], exit_seconds=0.5)
+    assert_others_passed(session, 1)
+    (crash,) = session.of(cell.ExitCrash)
+    assert (crash.how, crash.when) == ("timed_out", "exit")
+
+
+def test_crash_between_cases(worker) -> None:
+    # The process dies of a thread of the first case while nothing runs: before the second comes.
+    later = "import threading; threading.Timer(0.3, os.abort).start();" + SEVEN
+    with worker.start([worker.bundle([later, SEVEN])]) as process:
+        events = process.events()
+        process.submit([cell.CaseOrder(n=0, bundle=0, index=0)])
+        seen = []
+        for event in events:
+            seen.append(event)
+            if isinstance(event, cell.ExitCrash):
+                process.submit([cell.CaseOrder(n=1, bundle=0, index=1)])
+                process.finish()
+    (crash,) = [event for event in seen if isinstance(event, cell.ExitCrash)]
+    assert (crash.when, crash.signal) == ("between", "SIGABRT")
+    assert [event.n for event in seen if isinstance(event, cell.Result)] == [0, 1]
+    assert seen[-1] == cell.Done(results=2, children=2)
+
+
+# -- memory
+
+
+@pytest.mark.every_python
+def test_memory_errors_by_address_space(worker) -> None:
+    greedy = "b = bytearray(3 << 30)"
+    session = worker.run([greedy, SEVEN], memory=1 << 30)
+    assert_others_passed(session, 2, 0)
+    assert session.answers[0].error["type"] == "MemoryError"
+    assert session.events[-1].children == 2, "a child that ran out of memory starts anew"
+
+
+def test_words_about_memory_start_the_child_anew(worker) -> None:
+    session = worker.run(["raise RuntimeError('std::bad_alloc')", SEVEN])
+    assert session.answers[0].error["message"] == "std::bad_alloc"
+    assert session.events[-1].children == 2
+
+
+def test_abort_for_memory_is_told_from_other_aborts(worker) -> None:
+    words = "terminate called after throwing an instance of 'std::bad_alloc'"
+    source = f"os.write(2, {words.encode()!r}); os.abort()"
+    session = worker.run([source, "os.abort()"])
+    assert session.answers[0].how == "out_of_memory"
+    assert session.answers[1].how == "crashed"
+
+
+def test_memory_limit_at_import(worker) -> None:
+    session = worker.run([SEVEN], memory=1 << 30, env={"PLAYGROUND_IMPORT": "bytearray(3 << 30)"})
+    (failed,) = session.of(cell.ImportFailed)
+    assert (failed.how, failed.type) == ("raised", "MemoryError")
