@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pytest_modelcompat.environments.protocol import Prepared
-    from pytest_modelcompat.runner.plan import PlannedCell
+    from pytest_modelcompat.runner.plan import PlannedCell, Workload
 
 __all__ = ["Reuse"]
 
@@ -69,7 +69,7 @@ class Reuse:
         parts: list[Any] = [
             _FORMAT, _code(), _host(), cell.id, prepared.lock.digest, prepared.python_version,
             prepared.image_digest, asdict(cell.framework), cell.provider, cell.env, cell.options,
-            asdict(cell.limits), [work.digest for work in planned.workloads],
+            asdict(cell.limits), [_work(work) for work in planned.workloads],
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -139,6 +139,13 @@ def _adopt(source: Path, target: Path) -> None:
             if error.errno != errno.EXDEV:
                 raise
             atomic_write(target, source.read_bytes())
+
+
+def _work(work: Workload) -> list[Any]:
+    """What a workload's measurements are, and by what they are judged."""
+    references = sorted({json.dumps(case.reference) for case in work.cases if case.reference})
+    tolerances = [asdict(model)["tolerance"] for model in work.entry.models]
+    return [work.digest, references, asdict(work.entry)["tolerance"], tolerances]
 
 
 def _digests(records: Iterable[CaseRecord]) -> Iterator[str]:
