@@ -56,7 +56,11 @@ def test_the_parser_without_libyaml_finds_the_same(
 ) -> None:
     monkeypatch.setattr(yaml_nodes, "_LOADER", yaml.SafeLoader)
     told, expected = problems_of(path), expected_of(path)
-    if "This is not YAML" in expected[0] or path.stem == "lone-surrogate":
+    if path.stem == "lone-surrogate":
+        assert told == [
+            "2:7 A lone surrogate is not a character. -> Remove the \\uD800 escape."
+        ]  # libyaml finds it by itself
+    elif "This is not YAML" in expected[0]:
         assert told  # the words and the place are the parser's own
     else:
         assert told == expected

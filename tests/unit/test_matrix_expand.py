@@ -124,6 +124,7 @@ exclude:
         ("image", "debian:bookworm"),
     ]
     assert matrix.cells[2].image == Image(kind="docker", value="python:3.13.1-slim")
+    assert "-py3.13.1-python-3.13.1-slim-" in matrix.cells[2].id
     assert [removed.rule for removed in matrix.removed].count("exclude[2] (line 8)") == 1
 
 
@@ -286,6 +287,19 @@ include:
     assert cell.requirements == ("onnxruntime==1.15.1", "protobuf==6.30.0", "numpy<2")
 
 
+def test_include_with_a_long_form_of_its_own(tmp_path: Path) -> None:
+    text = """\
+axes:
+  framework: {onnxruntime: [{value: "1.15.1", packages: ["numpy<2"]}]}
+  python: ["3.11"]
+include:
+  - python: "3.12"
+    framework: {value: onnxruntime==1.15.1, packages: ["numpy<1.25"]}
+"""
+    cell = load(tmp_path, text).cells[-1]
+    assert cell.requirements == ("onnxruntime==1.15.1", "numpy<1.25")
+
+
 def test_include_after_exclude_brings_a_cell_back(tmp_path: Path) -> None:
     text = """\
 axes: {framework: {onnxruntime: ["1.31.1", "1.30.0"]}, python: ["3.12"]}
@@ -390,6 +404,9 @@ def test_select_removes_the_rest(tmp_path: Path) -> None:
 def test_the_limit_of_cells_can_be_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = ", ".join(f'"{n}"' for n in range(101))
     text = f'axes: {{framework: {{onnx: ["1.18.0"]}}, env: {{A: [{values}], B: [{values}]}}}}'
+    more = text.replace("env:", 'python: ["3.11", "3.12"], image: [host, a, b], env:')
+    with pytest.raises(UsageProblem, match="61,206 cells;"):
+        load(tmp_path, more)
     with pytest.raises(UsageProblem, match=r"10,201 cells; .*MODELCOMPAT_MAX_CELLS=10201"):
         load(tmp_path, text)
     monkeypatch.setenv(MAX_CELLS_VARIABLE, "10201")
