@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import sysconfig
 import time
 from enum import Enum
 from pathlib import Path
@@ -34,6 +35,9 @@ __all__ = [
     "trouble_of",
     "version",
 ]
+
+# find_uv_bin asks sysconfig, which gives a second thread half an answer while the first one asks.
+sysconfig.get_config_vars()
 
 ATTEMPTS = 3
 PAUSES = (1.0, 4.0)  # seconds before the second and the third attempt

@@ -45,8 +45,10 @@ def test_frameworks_and_corpora_are_pinned(file: Path):
 
 
 @EVERY
-def test_an_old_onnxruntime_never_meets_numpy_2(file: Path):
+def test_an_old_onnxruntime_never_meets_numpy_2_unasked(file: Path):
     for cell in load_matrix(file).cells:
+        if "packages.numpy" in dict(cell.axes):
+            continue
         name, _, version = str(cell.framework).partition("==")
         if name.startswith("onnxruntime") and tuple(map(int, version.split(".")[:2])) < (1, 19):
             assert "numpy<2" in cell.requirements
@@ -76,7 +78,7 @@ def test_known_issues_tell_why_and_where(file: Path):
     for issue in matrix.known_issues:
         assert issue.reason.endswith("."), issue.id
         assert issue.status, issue.id
-        assert issue.unit or issue.message, issue.id
+        assert issue.unit or issue.message or issue.check is None, issue.id
         told = "No public thread was found" in issue.reason
         assert told or (issue.issue and THREAD.fullmatch(issue.issue)), issue.id
 
