@@ -73,9 +73,7 @@ def docs(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The measurements of benchmarks/, each of which prints a ratio."""
     session.install("-e", ".[tests]")
-    modules = sorted(
-        path.stem for path in BENCHMARKS.glob("*.py") if not path.stem.startswith("_")
-    )
+    modules = sorted(path.stem for path in BENCHMARKS.glob("*.py") if not path.stem.startswith("_"))
     for module in session.posargs or modules:
         session.run("python", "-m", f"benchmarks.{module}")
 
