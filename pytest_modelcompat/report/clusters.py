@@ -11,9 +11,9 @@ import numpy as np
 from pytest_modelcompat.report.change import CHANGES, measured
 from pytest_modelcompat.report.data import STAGES
 from pytest_modelcompat.report.lanes import split_framework, version_key
-from pytest_modelcompat.report.ranges import condense
 from pytest_modelcompat.report.states import CASE_STATES, OUTCOMES
 from pytest_modelcompat.report.text import clean
+from pytest_modelcompat.results.ranges import label, ranges
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,6 @@ MAX_UNITS = 12
 _NEW = CHANGES.index("new")
 _BAD = tuple(OUTCOMES.index(word) for word in ("not_ok", "xpass"))
 _STATE = {state.key: index for index, state in enumerate(CASE_STATES)}
-_WITHOUT_MESSAGE = frozenset({"failed", "nondeterministic", "fallback", "passed", "xpass"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,14 +172,14 @@ def _versions(cells: set[int], stops: Stops) -> tuple[tuple[str, str], ...]:
     """In which of the measured versions of each distribution: `1.28.0+`, `all 6 versions`."""
     told: list[tuple[str, str]] = []
     for distribution, versions in stops.items():
-        seen = [(version, int(bool(cells & set(where))), 0, 0) for version, where in versions]
-        hit = [part for part in condense(seen) if part.state]
-        if not hit:
+        hit = {version: bool(cells & set(where)) for version, where in versions}
+        found = [part for part in ranges(tuple(hit), hit) if part.state]
+        if not found:
             continue
-        if len(hit) == 1 and hit[0].versions == len(versions) > 1:
-            told.append((distribution, f"all {len(versions)} versions"))
+        if all(hit.values()) and len(hit) > 1:
+            told.append((distribution, f"all {len(hit)} versions"))
         else:
-            told.append((distribution, ", ".join(part.text for part in hit)))
+            told.append((distribution, ", ".join(label(part) for part in found)))
     return tuple(told)
 
 
@@ -207,6 +206,3 @@ def _query(data: Data, row: int, signature: str, units: list[str], *, bad: bool)
 def quote(value: Any) -> str:
     """A value as the query box reads it: quoted, taken literally."""
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-assert _WITHOUT_MESSAGE <= set(_STATE)

@@ -20,7 +20,7 @@ from pytest_modelcompat.report.lanes import (
     varying,
     version_key,
 )
-from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES, State, cell_state
+from pytest_modelcompat.report.states import CASE_STATES, State, cell_state
 from pytest_modelcompat.report.text import count, plural, shorten
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ __all__ = ["Face", "Facet", "Grid", "GridRow", "Segment", "face", "grid"]
 
 _NEW = CHANGES.index("new")
 _BAD = frozenset(state.key for state in CASE_STATES if state.tone in {"bad", "broken"})
-_RANK = {state.key: index for index, state in enumerate(CELL_STATES)}
 BAR = 100  # units of a bar's width
 
 
@@ -290,6 +289,3 @@ def _severity(cells: list[list[Face]]) -> tuple[int, int, int]:
     bad = sum(f.bad for f in shown)
     silent = sum(not f.measured for f in shown)
     return (-broken, -bad, -silent)
-
-
-assert _RANK

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_modelcompat.report.change import measured
 from pytest_modelcompat.report.lanes import lanes, targets_text, version_key
-from pytest_modelcompat.report.ranges import Range, condense, turns
 from pytest_modelcompat.report.states import CASE_STATES
+from pytest_modelcompat.results.ranges import label, ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_modelcompat.report.data import Data
     from pytest_modelcompat.report.lanes import Lane
 
-__all__ = ["Operator", "OperatorTarget", "Operators", "operators"]
+__all__ = ["Operator", "OperatorTarget", "Operators", "Range", "operators"]
 
 CHECK = "op_support"
 MAX_OPERATORS = 5_000
@@ -27,6 +28,25 @@ _PASSED, _SKIPPED, _NO_DATA = _STATE["passed"], _STATE["skipped"], _STATE["no_da
 _GOOD = frozenset({_PASSED, _STATE["fallback"], _SKIPPED})
 # Nothing is said about the operator itself by a case whose opset the runtime refuses as a whole.
 _SILENT = frozenset({_SKIPPED, _STATE["gated"], _STATE["not_run"]})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Neighbouring versions in which the same was seen.
+
+    Attributes:
+        text: `1.17.3–1.20.1`, `1.21.0+`, or one version.
+        state: index in CASE_STATES.
+        cases: cases in that state, in the range's newest version.
+        total: all cases there.
+        gaps: versions in it that gave no data.
+    """
+
+    text: str
+    state: int
+    cases: int
+    total: int
+    gaps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +104,7 @@ class Operators:
 
 
 Column = dict[int, tuple[Range, ...]]  # unit -> ranges
+Seen = dict[int, tuple[int, int, int]]  # unit -> worst state, cases in it, cases
 
 
 def operators(data: Data) -> Operators:
@@ -93,13 +114,12 @@ def operators(data: Data) -> Operators:
     wanted = wanted[:MAX_OPERATORS]
     columns: dict[object, tuple[list[Lane], Column]] = {}
     for lane in lanes(data.cells):
-        seen = [(version, _units(data, cell)) for version, cell in lane.stops]
-        tested = [(version, units) for version, units in seen if units]
-        if not tested:
+        seen = {version: _units(data, cell) for version, cell in lane.stops}
+        if not any(seen.values()):
             continue
-        column = {unit: _ranges(unit, tested) for unit in wanted}
-        names = tuple(version for version, _ in tested)
-        key = (lane.matrix, lane.distribution, names, tuple(column.values()))
+        column = {unit: _ranges(unit, seen) for unit in wanted}
+        tested = tuple(version for version, units in seen.items() if units)
+        key = (lane.matrix, lane.distribution, tested, tuple(column.values()))
         columns.setdefault(key, ([], column))[0].append(lane)
     targets = tuple(_target(data, members) for members, _ in columns.values())
     parts = [column for _, column in columns.values()]
@@ -113,7 +133,7 @@ def operators(data: Data) -> Operators:
     )
 
 
-def _units(data: Data, cell: int) -> dict[int, tuple[int, int, int]]:
+def _units(data: Data, cell: int) -> Seen:
     """unit -> (worst state, cases in it, cases) of a cell; empty where it measured none."""
     cases = data.cases
     if not measured(cases, cell).any():
@@ -132,24 +152,29 @@ def _units(data: Data, cell: int) -> dict[int, tuple[int, int, int]]:
     return found
 
 
-def _ranges(
-    unit: int, tested: Sequence[tuple[str, dict[int, tuple[int, int, int]]]]
-) -> tuple[Range, ...]:
-    nothing = (_NO_DATA, 0, 0)
-    seen = [(version, *units.get(unit, nothing)) for version, units in tested]
-    if all(state == _NO_DATA for _, state, _, _ in seen):
-        return ()
-    return condense(seen)
+def _ranges(unit: int, seen: dict[str, Seen]) -> tuple[Range, ...]:
+    found = {version: units[unit] for version, units in seen.items() if unit in units}
+    states = {version: state for version, (state, _, _) in found.items()}
+    return tuple(
+        Range(
+            text=label(part),
+            state=part.state,
+            cases=found[part.last][1],
+            total=found[part.last][2],
+            gaps=part.gaps,
+        )
+        for part in ranges(tuple(seen), states)
+    )
 
 
 def _row(unit: str, cells: list[tuple[Range, ...]]) -> Operator:
     broke = unsteady = False
-    for ranges in cells:
-        told = [part for part in ranges if part.state != _NO_DATA and part.state not in _SILENT]
-        good = [part.state in _GOOD for part in told]
-        broke |= any(a and not b for a, b in zip(good, good[1:], strict=False))
-        unsteady |= turns(good) > 1
-    last = [ranges[-1].state for ranges in cells if ranges]
+    for parts in cells:
+        good = [part.state in _GOOD for part in parts if part.state not in _SILENT]
+        turns = list(pairwise(good))
+        broke |= (True, False) in turns
+        unsteady |= sum(a != b for a, b in turns) > 1
+    last = [parts[-1].state for parts in cells if parts]
     return Operator(
         unit=unit,
         cells=tuple(cells),

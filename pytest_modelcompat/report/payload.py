@@ -220,7 +220,10 @@ def _operators(view: View) -> dict[str, Any]:
     rows = [
         [
             row.unit,
-            [[[number(r.text), r.state, r.bad, r.total] for r in ranges] for ranges in row.cells],
+            [
+                [[number(r.text), r.state, r.cases, r.total, ", ".join(r.gaps)] for r in ranges]
+                for ranges in row.cells
+            ],
             int(row.broke),
             int(row.unsteady),
             int(row.plain),

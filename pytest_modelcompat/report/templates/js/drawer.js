@@ -80,7 +80,7 @@ function caseDrawer(row) {
       ["outcome", run.outcomes[run.columns.outcome[row]]?.replace("_", " ")],
       ["known issue", known && (issue && /^https?:/.test(issue) ? el("a", { href: issue, rel: "noreferrer noopener" }, known) : known)],
       ["opset", run.columns.opset[row] || ""],
-      ["reference", reference && flat(JSON.parse(reference))],
+      ["reference", reference && referenceName(reference)],
       ["attributed to", nameOf("attribution", row)],
     ]),
     more, historyStrip(row), command("Run it again", reproOf(row)),

@@ -39,6 +39,13 @@ function flat(value) {
   return clean(value);
 }
 
+/** A reference as parity.py writes it. @param {string} text */
+function referenceName(text) {
+  const known = JSON.parse(text);
+  const { kind = "", source = "" } = known;
+  return source && source !== kind ? `${kind} (${source})` : kind || flat(known);
+}
+
 /** @param {number} seconds */
 function seconds(seconds) {
   if (seconds < 0.001) return `${(seconds * 1e6).toFixed(0)} µs`;

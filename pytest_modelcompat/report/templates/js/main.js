@@ -11,7 +11,8 @@ let current = "";
 function follow() {
   const { view, params } = route();
   if (view !== current) {
-    VIEW[current]?.leave?.();
+    // The overview is in the page from the start, so it leaves even if it was never shown.
+    VIEW[current || (view === "overview" ? "" : "overview")]?.leave?.();
     for (const name of VIEWS) byId(`mc-${name}`).hidden = name !== view;
     if (current) scrollTo(0, 0);
     current = view;
@@ -58,6 +59,7 @@ async function start() {
     if (run.byId.has(id)) go(cellAddress(run.byId.get(id)));
   });
   addEventListener("hashchange", follow);
+  addEventListener("beforeprint", () => matrixView.back()); // the overview is what is printed
   addEventListener("keydown", onKey);
   follow();
   document.documentElement.dataset.ready = "true";

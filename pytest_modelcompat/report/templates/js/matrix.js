@@ -104,7 +104,7 @@ function drawFacet(pivot, rowAxes, facet, cells) {
     el("table", { class: "grid" }, el("caption", { dir: "auto" }, title),
       el("thead", null, el("tr", null, el("td"), ...columns.map((value) => el("th", { scope: "col", dir: "auto" }, valueFace(pivot.columns, value, pivot.facets))))),
       el("tbody", null, ...joined.map((row) => el("tr", null,
-        el("th", { scope: "row", dir: "auto" }, row.label.join(", ") || "every target", row.times > 1 && el("span", { class: "times" }, `${row.times} alike`)),
+        el("th", { scope: "row", dir: "auto" }, el("span", { class: "row-name" }, shorten(row.label.join(", ") || "every target", 300)), row.times > 1 && el("span", { class: "times" }, `${row.times} alike`)),
         ...row.squares.map(drawSquare))))));
 }
 
@@ -139,7 +139,18 @@ const matrixView = {
   /** @type {Node[]} */
   first: [],
   drawn: "",
+  /** @type {Node[]} */
+  away: [],
+  /** Out of the page while another view is shown: a page of many cells stays light. */
+  leave() {
+    this.away = [...byId("mc-overview").childNodes];
+    put(byId("mc-overview"));
+  },
+  back() {
+    if (this.away.length) byId("mc-overview").append(...this.away.splice(0));
+  },
   show(/** @type {URLSearchParams} */ params) {
+    this.back();
     const grid = byId("mc-grid");
     if (!this.first.length) {
       this.first = [...grid.childNodes];

@@ -2,13 +2,13 @@
 
 const NODES = 5_000; // about as many as a table may add to the page
 
-/** @typedef {[number, number, number, number]} RangeData text, state, cases in that state, cases */
+/** @typedef {[number, number, number, number, string]} RangeData text, state, cases in that state, cases, gaps */
 /** @typedef {[string, RangeData[][], number, number, number]} OperatorRow unit, targets, broke, unsteady, plain */
 
 /** @param {RangeData} range */
-function rangeMark([text, state, bad, total]) {
+function rangeMark([text, state, bad, total, gaps]) {
   const known = run.states[state];
-  return el("span", { class: `range t-${known.tone}`, title: `${known.text}: ${bad} of ${total} cases, in its newest version` },
+  return el("span", { class: `range t-${known.tone}`, title: `${known.text}: ${bad} of ${total} cases, in its newest version${gaps ? `; no data: ${gaps}` : ""}` },
     el("span", { class: "range-text" }, run.operators.texts[text]), " ", glyph(known), el("span", { class: "vh" }, ` ${known.text}`),
     bad < total && el("small", null, ` ${bad}/${total}`));
 }
@@ -60,14 +60,17 @@ const operatorsView = {
       run.operators.leftOut > 0 && `; ${plural(run.operators.leftOut, "operator")} left out`);
   },
   more() {
-    const per = Math.max(20, Math.floor(NODES / (4 + 6 * run.operators.targets.length)));
+    let per = 0;
+    for (let nodes = 0; nodes < NODES && this.shown + per < this.rows.length; per++) {
+      nodes += 5 + this.rows[this.shown + per][1].reduce((sum, ranges) => sum + 2 + 5 * ranges.length, 0);
+    }
     const part = this.rows.slice(this.shown, this.shown + per);
     this.body?.append(...part.map((row) => this.row(row)));
     this.shown += part.length;
     const button = /** @type {HTMLElement | null} */ (byId("mc-operators").querySelector(".show-more"));
     if (button) {
       button.hidden = this.shown >= this.rows.length;
-      button.textContent = `Show ${count(Math.min(per, this.rows.length - this.shown))} more of ${count(this.rows.length - this.shown)}`;
+      button.textContent = `Show more (${count(this.rows.length - this.shown)} left)`;
     }
   },
   /** @param {OperatorRow} row */
