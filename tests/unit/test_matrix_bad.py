@@ -96,8 +96,8 @@ ODD_BYTES = {
     "UTF-16 without mark": (GOOD.encode("utf-16-le"), "-:- This file is UTF-16, not UTF-8."),
     "UTF-32": (GOOD.encode("utf-32"), "-:- This file is UTF-32, not UTF-8."),
     "Latin-1": (
-        b"schema: 1\nname: caf\xe9\n",
-        "2:- This file is not UTF-8: byte 19 is invalid. -> Save it as UTF-8.",
+        b"schema: 1\nname: r\xe9\n",
+        "2:- This file is not UTF-8: byte 17 is invalid. -> Save it as UTF-8.",
     ),
     "deep lists": (
         b"axes:\n  framework: " + b"[" * 3000 + b"]" * 3000,

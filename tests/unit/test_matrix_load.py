@@ -444,8 +444,8 @@ def test_two_matrices_of_one_name_are_refused(folder: Path) -> None:
 
 
 def test_problems_of_several_matrices_are_told_together(folder: Path) -> None:
-    (folder / "a.yaml").write_text("nmae: a\n" + SMALL)
-    (folder / "b.yaml").write_text("naem: b\n" + SMALL)
+    (folder / "a.yaml").write_text("namee: a\n" + SMALL)
+    (folder / "b.yaml").write_text("nname: b\n" + SMALL)
     with pytest.raises(UsageProblem) as caught:
         load_matrices([folder / "b.yaml", folder / "a.yaml"])
     assert [problem.file.name for problem in caught.value.problems] == ["b.yaml", "a.yaml"]

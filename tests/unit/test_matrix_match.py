@@ -188,7 +188,7 @@ def test_selection(text: str, patterns: tuple) -> None:
         ("python:", "axis:pattern, not 'python:'"),
         (":3.12", "axis:pattern, not ':3.12'"),
         ("framework:onnxruntime >= 1.25", "axis:pattern, not '>='"),
-        ("pyhton:3.12", "no axis 'pyhton'. Did you mean 'python'?"),
+        ("pythn:3.12", "no axis 'pythn'. Did you mean 'python'?"),
         ("packages:numpy", "Each key is an axis of its own: write 'packages.numpy'."),
         ("python:'3.12", "axis:pattern"),
         ("framework:onnxruntime=1.25", "cannot be matched with framework"),
@@ -205,7 +205,7 @@ def test_bad_selection(text: str, told: str) -> None:
 
 def test_all_mistakes_of_a_selection_are_told() -> None:
     with pytest.raises(UsageProblem) as caught:
-        parse_select("a b pyhton:3 python:>x", AXES)
+        parse_select("a b pythn:3 python:>x", AXES)
     assert len(caught.value.problems) == 4
 
 
