@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -365,6 +366,7 @@ class TestProcess:
         """A worker can write almost a MiB before anyone reads."""
         script = "head -c 1000000 /dev/zero; echo done >&2; sleep 300"
         with start(["sh", "-c", script], env=ENV, cwd=ROOT) as process:
+            assert select.select([process.stderr], [], [], 5)[0], "it waits for a reader"
             assert process.stderr.readline() == b"done\n"
 
     def test_terminal_signals_do_not_reach_it(self) -> None:
