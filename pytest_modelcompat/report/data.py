@@ -217,7 +217,7 @@ class _Builder:
         return found
 
     def _repro(self, row: StoredCase, cell: int) -> int:
-        """The command with its names taken out (see `MARKS`), so that few different ones are left."""
+        """The command with its names taken out (see `MARKS`): few different ones are left."""
         text = row.repro
         if not text:
             return 0
@@ -236,7 +236,7 @@ class _Builder:
         return found
 
     def _detail(self, row: StoredCase, status: int) -> bytes:
-        """What only the drawer shows, as ASCII JSON; the page cleans the texts when it shows them."""
+        """What only the drawer shows, as ASCII JSON; the page cleans it when it shows it."""
         mismatch = row.mismatch
         if status == _PASSED:
             kept = (

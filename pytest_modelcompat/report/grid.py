@@ -191,7 +191,7 @@ def _words(
             return kind, f"{count(bad)} failing", note
         if kind.tone in {"missing", "moved"} and n * 2 >= total:
             return kind, f"{count(n)} {kind.text}", note
-    lead = next((kind for kind, _ in counts if kind.key in {"fallback"}), counts[-1][0])
+    lead = next((kind for kind, _ in counts if kind.key == "fallback"), counts[-1][0])
     return lead, "0 failing", note
 
 

@@ -1,7 +1,7 @@
 """Cells in lanes: the same target over the versions of one distribution.
 
-"Can I move from this version to that one, here?" is a question along a lane. What "here" is (Python,
-image, provider, packages, options) is the lane's target; the versions are its stops.
+"Can I move from this version to that one, here?" is a question along a lane. What "here" is
+(Python, image, provider, packages, options) is the lane's target; the versions are its stops.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def axis_name(axis: str) -> str:
 
 
 def axis_face(axis: str, value: str) -> str:
-    """An axis value as it stands in a sentence: `Python 3.11`, `CPU`, `numpy 2.2.6`, `threads=4`."""
+    """An axis value as it stands in a sentence: `Python 3.11`, `CPU`, `threads=4`."""
     if axis == "python":
         return f"Python {value}" if value[:1].isdigit() else f"Python of {value}"
     if axis == "provider":

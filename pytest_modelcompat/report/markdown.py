@@ -22,7 +22,9 @@ _ACTIVE = re.compile(r"([\\`*_{}\[\]<>()#+!|~@$-])")
 def escape(text: str, width: int = 400) -> str:
     """Text in which nothing is Markdown, a mention, or HTML; on one line."""
     flat = " ".join(shorten(text, width).split())
-    return _ACTIVE.sub(r"\\\1", flat).replace("&", "&amp;").replace("://", ":\\//")
+    quiet = _ACTIVE.sub(r"\\\1", flat.replace("&", "&amp;")).replace("://", ":\\//")
+    # A host links mentions after it has rendered the text: a word joiner keeps them apart.
+    return quiet.replace("@", "@\u2060")
 
 
 def code(text: str, width: int = 120) -> str:
@@ -67,7 +69,7 @@ def _head(view: View) -> list[str]:
         f"**{headline(view)}**",
         "",
         *unfinished,
-        f"{plural(totals.cell_count, 'cell')}: {cells}. "
+        f"{plural(totals.cell_count, 'cell')}: {cells}.",
         f"{plural(totals.case_count, 'planned case')}: {cases}.",
         "",
     ]

@@ -1,4 +1,4 @@
-"""Operator × target, in condensed version ranges."""
+"""Operators by target, in condensed version ranges."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from pytest_modelcompat.report.states import CASE_STATES
 from pytest_modelcompat.results.ranges import label, ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_modelcompat.report.data import Data
     from pytest_modelcompat.report.lanes import Lane
 
@@ -35,7 +33,7 @@ class Range:
     """Neighbouring versions in which the same was seen.
 
     Attributes:
-        text: `1.17.3–1.20.1`, `1.21.0+`, or one version.
+        text: as `results.ranges.label` writes it.
         state: index in CASE_STATES.
         cases: cases in that state, in the range's newest version.
         total: all cases there.
@@ -134,7 +132,7 @@ def operators(data: Data) -> Operators:
 
 
 def _units(data: Data, cell: int) -> Seen:
-    """unit -> (worst state, cases in it, cases) of a cell; empty where it measured none."""
+    """What a cell says of each unit; empty where it measured none."""
     cases = data.cases
     if not measured(cases, cell).any():
         return {}

@@ -1,4 +1,4 @@
-"""Model × cell: how far each output was from its reference, against its tolerance."""
+"""Models by cell: how far each output was from its reference, against its tolerance."""
 
 from __future__ import annotations
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_modelcompat.report.data import Data
     from pytest_modelcompat.report.view import View
 
 __all__ = ["Payload", "pack", "payload"]

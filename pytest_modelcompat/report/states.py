@@ -46,7 +46,8 @@ class State:
     meaning: str
 
 
-def _state(key: str, glyph: str, letter: str, tone: str, pattern: str, meaning: str) -> State:
+def _state(key: str, signs: str, tone: str, pattern: str, meaning: str) -> State:
+    glyph, letter = signs.split()
     return State(
         key=key,
         glyph=glyph,
@@ -58,15 +59,15 @@ def _state(key: str, glyph: str, letter: str, tone: str, pattern: str, meaning: 
     )
 
 
-NO_DATA = _state("no_data", "?", "?", "quiet", "empty", "nothing was recorded")
+NO_DATA = _state("no_data", "? ?", "quiet", "empty", "nothing was recorded")
 
 CASE_STATES: tuple[State, ...] = (
-    _state("failed", "✗", "F", "bad", "cross", "a value, shape or type is wrong"),
-    _state("crashed", "☠", "C", "bad", "solid", "the process died"),
-    _state("nondeterministic", "~", "N", "bad", "wave", "repeats disagree beyond tolerance"),
-    _state("error", "!", "E", "bad", "dense", "an exception that no rule explains"),
-    _state("timed_out", "⏱", "T", "bad", "rows", "no answer within the limit"),
-    _state("out_of_memory", "▣", "Y", "bad", "grid", "the memory limit was reached"),
+    _state("failed", "✗ F", "bad", "cross", "a value, shape or type is wrong"),
+    _state("crashed", "☠ C", "bad", "solid", "the process died"),
+    _state("nondeterministic", "~ N", "bad", "wave", "repeats disagree beyond tolerance"),
+    _state("error", "! E", "bad", "dense", "an exception that no rule explains"),
+    _state("timed_out", "⏱ T", "bad", "rows", "no answer within the limit"),
+    _state("out_of_memory", "▣ Y", "bad", "grid", "the memory limit was reached"),
     State(
         key="xpass",
         glyph="k!",
@@ -76,8 +77,8 @@ CASE_STATES: tuple[State, ...] = (
         pattern="dense",
         meaning="a known issue that no longer fails: its entry must go",
     ),
-    _state("unsupported", "⊘", "U", "missing", "dots", "the runtime says it has no implementation"),
-    _state("gated", "⌛", "G", "missing", "columns", "IR or opset is newer than the runtime takes"),
+    _state("unsupported", "⊘ U", "missing", "dots", "the runtime says it has no implementation"),
+    _state("gated", "⌛ G", "missing", "columns", "IR or opset is newer than the runtime takes"),
     State(
         key="known",
         glyph="k",
@@ -87,22 +88,22 @@ CASE_STATES: tuple[State, ...] = (
         pattern="back",
         meaning="failed as a known issue expects",
     ),
-    _state("fallback", "⤵", "L", "moved", "hatch", "right answer, on another provider than asked"),
-    _state("not_run", "○", "O", "quiet", "empty", "planned, and not measured"),
-    _state("skipped", "–", "S", "quiet", "line", "left out by a rule of the matrix"),
+    _state("fallback", "⤵ L", "moved", "hatch", "right answer, on another provider than asked"),
+    _state("not_run", "○ O", "quiet", "empty", "planned, and not measured"),
+    _state("skipped", "\N{EN DASH} S", "quiet", "line", "left out by a rule of the matrix"),
     NO_DATA,
-    _state("passed", "✓", "P", "good", "solid", "right answer, on the provider asked for"),
+    _state("passed", "✓ P", "good", "solid", "right answer, on the provider asked for"),
 )
 
 CELL_STATES: tuple[State, ...] = (
-    _state("environment_failed", "‼", "V", "broken", "cross", "install or import failed"),
-    _state("misconfigured", "≠", "M", "broken", "back", "what ran is not what the axes say"),
-    _state("infrastructure_failed", "⚡", "I", "broken", "dense", "engine, disk or index failed"),
-    _state("interrupted", "◐", "B", "broken", "rows", "stopped before its end"),
-    _state("unsatisfiable", "⊄", "X", "missing", "columns", "no set of packages fits"),
-    _state("unavailable", "○", "A", "quiet", "dots", "interpreter, image or device is not here"),
+    _state("environment_failed", "‼ V", "broken", "cross", "install or import failed"),
+    _state("misconfigured", "≠ M", "broken", "back", "what ran is not what the axes say"),
+    _state("infrastructure_failed", "⚡ I", "broken", "dense", "engine, disk or index failed"),
+    _state("interrupted", "◐ B", "broken", "rows", "stopped before its end"),
+    _state("unsatisfiable", "⊄ X", "missing", "columns", "no set of packages fits"),
+    _state("unavailable", "○ A", "quiet", "dots", "interpreter, image or device is not here"),
     NO_DATA,
-    _state("completed", "●", "D", "good", "solid", "every planned case was taken up"),
+    _state("completed", "● D", "good", "solid", "every planned case was taken up"),
 )
 
 STATUSES: tuple[str, ...] = tuple(status.value for status in Status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -13,6 +14,10 @@ _ODD = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
     "\ud800-\udfff]"
 )
+
+
+# Below this, so many decimals; smaller than the first and larger than the last: scientific.
+_STEPS = ((0.01, None), (1, 2), (10, 1), (10_000, 0))
 
 
 def _visible(match: re.Match[str]) -> str:
@@ -69,24 +74,12 @@ def join(words: list[str], last: str = "and") -> str:
 
 def number(value: float) -> str:
     """Error over tolerance in at most five characters: `0`, `0.02`, `3.2`, `940`, `4e5`."""
-    if value != value:  # noqa: PLR0124 - NaN
+    if math.isnan(value):
         return "NaN"
-    if value in {float("inf"), float("-inf")}:
-        return "∞"
-    if value == 0:
-        return "0"
-    size = abs(value)
-    if size < 0.01:  # noqa: PLR2004
-        return _scientific(value)
-    if size < 1:
-        return f"{value:.2f}"
-    if size < 10:  # noqa: PLR2004
-        return f"{value:.1f}"
-    if size < 10_000:  # noqa: PLR2004
-        return f"{value:,.0f}"
-    return _scientific(value)
-
-
-def _scientific(value: float) -> str:
-    digits, _, exponent = f"{value:.0e}".partition("e")
-    return f"{digits}e{int(exponent)}"
+    if math.isinf(value):
+        return "\N{INFINITY}"
+    digits = next((digits for below, digits in _STEPS if abs(value) < below), None)
+    if value == 0 or digits is not None:
+        return f"{value:,.{digits or 0}f}"
+    mantissa, _, exponent = f"{value:.0e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"

@@ -281,7 +281,7 @@ def _alone(data: Data, move: Walk) -> Verdict:
     )
 
 
-def _compared(cell: Cell, move: Walk, change: Change) -> Verdict:
+def _compared(cell: Cell, move: Walk, change: Change) -> Verdict:  # noqa: PLR0911 - one per case
     counts, rest = change.counts, _rest(change)
     before = move.old[0] if move.old else "?"
     both = f"{plural(change.compared, 'case')} measured on both"
