@@ -9,7 +9,7 @@ import sys
 
 from .values import BITS, Value, raw
 
-__all__ = ["CARRIERS", "NUMPY", "from_array", "packed", "to_array", "unpacked"]
+__all__ = ["CARRIERS", "NUMPY", "from_array", "packed", "to_array", "unpacked", "without_padding"]
 
 NUMPY = frozenset({
     "float32", "float64", "float16", "int8", "int16", "int32", "int64",
@@ -79,6 +79,14 @@ def _encoded(item):
     if isinstance(item, bytes):
         return item
     return str(item).encode("utf-8", "surrogatepass")
+
+
+def without_padding(dtype, shape, data):
+    """Packed data with zeros in the bits behind the last element; runtimes leave rubbish there."""
+    rest = _count(shape) * BITS[dtype] % _BYTE
+    if not rest:
+        return data
+    return bytes(data[:-1]) + bytes([data[-1] & ((1 << rest) - 1)])
 
 
 def unpacked(value):

@@ -6,6 +6,7 @@
 import math
 import struct
 
+from .arrays import without_padding
 from .onnxpb import DTYPES, messages, opened
 from .values import BITS, Value, nbytes
 from .wire import fields, integers, scalars, text
@@ -76,6 +77,8 @@ def read_tensor(view):
         raise ValueError("negative dimension in {}".format(shape)[:200])
     data = _contents(dtype, held)
     _fits(dtype, shape, data)
+    if dtype != "string":
+        data = without_padding(dtype, shape, data)
     return Value.tensor(dtype, shape, data)
 
 

@@ -49,6 +49,8 @@ def fields(view):
     Raises:
         ValueError: truncated, a group, an unknown wire type, or more than MAX_FIELDS.
     """
+    if not isinstance(view, memoryview):
+        raise ValueError("a number where a message belongs")  # noqa: TRY004 - malformed data
     at, size = 0, len(view)
     for _ in range(MAX_FIELDS):
         if at == size:

@@ -9,7 +9,7 @@ model whose one output is its one initializer makes it.
 import ctypes
 
 from .. import onnxmake
-from ..arrays import CARRIERS, from_array, to_array
+from ..arrays import CARRIERS, from_array, to_array, without_padding
 from ..onnxpb import ELEMENTS
 from ..values import Value, nbytes, raw
 from ._declared import Declared
@@ -115,9 +115,8 @@ def from_ort(found, declared):
     if actual in CARRIERS:
         shape = tuple(found.shape())
         size = nbytes(actual, shape)
-        value = Value.tensor(
-            actual, shape, ctypes.string_at(found.data_ptr(), size) if size else b""
-        )
+        data = ctypes.string_at(found.data_ptr(), size) if size else b""
+        value = Value.tensor(actual, shape, without_padding(actual, shape, data))
     else:
         value = from_array(found.numpy())
     return Value.optional(value) if declared.kind == "optional" else value

@@ -12,7 +12,7 @@ bfloat16, the CPU device computes f32 models in it unless told otherwise, to thr
 import io
 
 from .. import onnxmake, onnxpb
-from ..arrays import from_array, to_array
+from ..arrays import from_array, to_array, without_padding
 from ..values import Value, nbytes, raw
 
 __all__ = ["Adapter"]
@@ -190,12 +190,15 @@ class Session:
 
     def run(self, feeds):
         """Run once; feeds of names that the model does not know are left out."""
+        missing = [name for name in self._inputs if name not in feeds]
+        if missing:
+            # OpenVINO itself would run with whatever lies in the memory of such an input.
+            raise ValueError("inputs without a value: {}".format(", ".join(missing)))
         request, kept = self._request, []
         for position, name in enumerate(self._inputs):
-            if name in feeds:
-                tensor = self._tensor(feeds[name], self._compiled.inputs[position])
-                kept.append(tensor)
-                request.set_input_tensor(position, tensor)
+            tensor = self._tensor(feeds[name], self._compiled.inputs[position])
+            kept.append(tensor)
+            request.set_input_tensor(position, tensor)
         request.infer()
         return [
             (name, self._value(request.get_output_tensor(position)))
@@ -226,8 +229,8 @@ class Session:
         shape = tuple(tensor.get_shape())
         if dtype == "string":
             return from_array(tensor.str_data.reshape(shape))
-        data = _bytes_of(tensor).tobytes()
-        return Value.tensor(dtype, shape, data[: nbytes(dtype, shape)])
+        data = _bytes_of(tensor).tobytes()[: nbytes(dtype, shape)]
+        return Value.tensor(dtype, shape, without_padding(dtype, shape, data))
 
     def placement(self):
         """{device: nodes} from the devices that execute; for several, as the query splits them."""
