@@ -166,7 +166,7 @@ class EnvironmentItem(_Item):
     def wait(self, compat: CompatSession) -> None:
         """Until the cell is closed, and judged."""
         assert compat.running is not None
-        self._wait(compat, whole_run=compat.running.waits())
+        self._wait(compat, whole_run=compat.running.verdicts.waits())
 
     def reports(self, compat: CompatSession, started: float) -> Iterator[pytest.TestReport]:
         """An infrastructure failure is an error, the rest passes, fails or is skipped."""
@@ -237,7 +237,7 @@ class UnitItem(_Item):
         key = (self.check, self.unit)
         self._wait(compat, unit=key)
         assert compat.running is not None
-        if compat.running.undecided(self.planned.cell.id, self.check, self.unit):
+        if compat.running.verdicts.undecided(self.planned.cell.id, self.check, self.unit):
             self._wait(compat, whole_run=True)
 
     def reports(self, compat: CompatSession, started: float) -> Iterator[pytest.TestReport]:

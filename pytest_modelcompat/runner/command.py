@@ -244,7 +244,7 @@ def _attend(
     """Feed and read until the streams and the guard have ended, or the deadline has passed."""
     kept = (_Kept(limit), _Kept(limit))
     told = b""
-    timed_out = False
+    timed_out = ending = False
     rest = memoryview(data)
     assert process.stdout is not None
     assert process.stderr is not None
@@ -257,17 +257,21 @@ def _attend(
             selector.register(process.stdin, selectors.EVENT_WRITE)
         while selector.get_map():
             left = end - time.monotonic()
-            if left <= 0 and not timed_out:
-                timed_out = True
-                link.shutdown(socket.SHUT_WR)  # the guard kills; its streams then end
+            if left <= 0 and ending:
+                break
+            if left <= 0:
+                timed_out = ending = True
+                with contextlib.suppress(OSError):  # it has just ended by itself
+                    link.shutdown(socket.SHUT_WR)  # the guard kills; its streams then end
                 end = time.monotonic() + PATIENCE
                 continue
-            if left <= 0:
-                break
             for key, _ in selector.select(left):
                 if key.fileobj is link:
                     told = link.recv(64)
                     selector.unregister(link)
+                    if not told and not ending:  # someone killed the guard: wait for no orphan
+                        ending = True
+                        end = min(end, time.monotonic() + 1)
                 elif key.fileobj is process.stdin:
                     rest = _feed(process.stdin, rest)
                     if not rest:

@@ -198,7 +198,7 @@ class Measurer:
             case events.Leftover() | events.ExitCrash() | events.Note():
                 end.notes.append(event.text())
             case events.Done():
-                if end.status is CellStatus.INFRASTRUCTURE_FAILED:
+                if end.status is CellStatus.INFRASTRUCTURE_FAILED and not self.left:
                     end.status, end.stage = CellStatus.COMPLETED, None
             case events.Lost():
                 end.reason = end.reason or event.text()

@@ -6,40 +6,35 @@ to a cell becomes a record here, in one place (`_close`), with every planned cas
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 from collections import Counter
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.environments import registry
 from pytest_modelcompat.environments.cache import sweep
 from pytest_modelcompat.environments.protocol import Failure, Prepared
-from pytest_modelcompat.results import attribution
 from pytest_modelcompat.results.complete import complete as fill
-from pytest_modelcompat.results.expect import EntryReport, EntryState, KnownIndex
 from pytest_modelcompat.results.info import new_run
 from pytest_modelcompat.results.model import (
     CellRecord,
     CellStatus,
-    Expectation,
     Outcome,
     Stage,
     Status,
 )
 from pytest_modelcompat.results.plan_file import write_plan
+from pytest_modelcompat.results.records import batches
 from pytest_modelcompat.results.store import Store
 from pytest_modelcompat.results.write import write_outputs
 from pytest_modelcompat.runner import command, repro
-from pytest_modelcompat.runner.answers import is_late, judged_late
-from pytest_modelcompat.runner.attest import contradiction
-from pytest_modelcompat.runner.baseline import Baseline
 from pytest_modelcompat.runner.board import Board
-from pytest_modelcompat.runner.measure import CellEnd, Measurer, not_run
+from pytest_modelcompat.runner.closing import attested, suspected, unanswered
+from pytest_modelcompat.runner.measure import CellEnd, Measurer
 from pytest_modelcompat.runner.references import References
 from pytest_modelcompat.runner.reuse import Reuse
 from pytest_modelcompat.runner.schedule import Schedule
+from pytest_modelcompat.runner.verdicts import Verdicts
 from pytest_modelcompat.runner.workplace import Workplace
 from pytest_modelcompat.worker.bundle import Bundle
 
@@ -76,8 +71,7 @@ class Running:
         self.settings = settings
         self.selection = selection
         self.board = Board([c for c in plan.cells if c.cell.id in selection], selection)
-        today = dt.datetime.now(dt.timezone.utc).date()
-        self.known = KnownIndex(plan.matrices, today=today, fail_on=settings.fail_on)
+        self.verdicts = Verdicts(plan, fail_on=settings.fail_on, baseline=settings.baseline)
         self._store: Store | None = None
         self._workplace: Workplace | None = None
         self._references: References | None = None
@@ -85,22 +79,7 @@ class Running:
         self._measurers: set[Measurer] = set()
         self._lock = threading.Lock()
         self._stopped = ""
-        self._late = {
-            (work.check, case.unit)
-            for planned in plan.cells
-            for work in planned.workloads
-            if work.check == "parity"
-            for case in work.cases
-            if is_late(case.reference)
-        }
-        self._baseline = (
-            Baseline(settings.baseline, [planned.cell for planned in plan.cells])
-            if settings.baseline
-            else None
-        )
-        self.issues: tuple[EntryReport, ...] = ()
         self._error: BaseException | None = None
-        self._seconds: dict[str, dict[str, float]] = {}
         self._reuse = Reuse(settings.cache, run="", started="")
         self._bundle = lru_cache(maxsize=None)(Bundle.open)
 
@@ -142,7 +121,7 @@ class Running:
                 {"name": m.name, "file": repro.shown_path(m.file, root), "digest": m.digest}
                 for m in self.plan.matrices
             ),
-            baseline=self._baseline.run if self._baseline else None,
+            baseline=self.verdicts.baseline,
             notes=self.plan.notes,
             issues={
                 known.id: known.issue
@@ -214,26 +193,30 @@ class Running:
         """Reuse what was measured under the same conditions, else measure and keep it."""
         cell = planned.cell.id
         done = self._recorded(planned)
-        if done:
-            self._take_up(planned)
+        ran_on = self._take_up(planned) if done else Counter()
         whole = len(self.selection[cell]) == planned.size and not done
         key = self._reuse.key(planned, prepared)
         if whole and not self.settings.fresh:
             found = self._reuse.load(key, self.store.blobs)
             if found is not None:
                 end, records = found
-                self._keep([self._expect(record) for record in records])
+                self._keep([self.verdicts.expect(record) for record in records])
                 return end
         end = self._attempts(planned, prepared)
+        end.ran_on = dict(ran_on + Counter(end.ran_on))
         if whole and not self._stopped:
             self._reuse.save(key, end, self.store.cases(cell=cell), self.store.blobs)
         return end
 
-    def _take_up(self, planned: PlannedCell) -> None:
-        """Count what a killed run has stored, with today's expectations."""
+    def _take_up(self, planned: PlannedCell) -> Counter[str]:
+        """Count what a killed run has stored, with today's expectations; on what it ran."""
+        ran_on: Counter[str] = Counter()
         stored = self.store.cases(cell=planned.cell.id)
         kept = [r for r in stored if r.judgement.status is not Status.NOT_RUN]
-        self._keep([self._expect(record) for record in kept])
+        for record in kept:
+            ran_on.update(record.measurement.ran_on or {})
+        self._keep([self.verdicts.expect(record) for record in kept])
+        return ran_on
 
     def _attempts(self, planned: PlannedCell, prepared: Prepared) -> CellEnd:
         """Run the cell; infrastructure is tried again, results never are."""
@@ -264,7 +247,7 @@ class Running:
                 wanted=wanted,
                 store=self.store,
                 board=self.board,
-                expect=self._expect,
+                expect=self.verdicts.expect,
                 folder=folder,
                 bundles=self._bundle,
                 repro=self._repro,
@@ -280,30 +263,6 @@ class Running:
                 with self._lock:
                     self._measurers.discard(measurer)
 
-    def _expected(self, record: CaseRecord) -> Expectation:
-        """What a judged case means for the run; each case comes here once."""
-        found = self.known.expect(
-            record.cell,
-            check=record.check,
-            unit=record.unit,
-            case=record.case,
-            status=record.judgement.status,
-            stage=record.judgement.stage,
-            message=str((record.measurement.error or {}).get("message", "")),
-        )
-        old = self._baseline is not None and self._baseline.failed(
-            record.cell, check=record.check, unit=record.unit, case=record.case
-        )
-        if old and found.outcome is Outcome.NOT_OK:
-            return Expectation(outcome=Outcome.INFO)
-        return found
-
-    def _expect(self, record: CaseRecord) -> CaseRecord:
-        """The record with its expectation; one that waits for its reference has none yet."""
-        if is_late(record.reference) and record.measurement.ended == "returned":
-            return record
-        return replace(record, expectation=self._expected(record))
-
     def _repro(self, planned: PlannedCell, check: str, unit: str) -> str:
         return repro.unit_command(planned.cell, check, unit, root=self.settings.root)
 
@@ -312,15 +271,16 @@ class Running:
     def _close(self, planned: PlannedCell, end: CellEnd, made: Prepared | Failure | None) -> None:
         """Account for every case, decide the cell, store it, and let pytest know."""
         cell = planned.cell
-        end = self._attested(planned, end)
-        self._account(planned, end)
-        self._suspect_references(cell.id)
-        expectation = self.known.expect_cell(
-            cell.id, status=end.status, stage=end.stage, message=end.reason
+        end = attested(planned, end)
+        missing = unanswered(
+            planned, end, done=self._recorded(planned), wanted=self.selection.get(cell.id, ())
         )
-        old = self._baseline is not None and self._baseline.failed_cell(cell.id, end.status.value)
-        if old and expectation.outcome is Outcome.NOT_OK:
-            expectation = Expectation(outcome=Outcome.INFO)
+        for batch in batches(missing, BATCH):
+            self._keep([self.verdicts.expect(record) for record in batch])
+        self.store.set_judgements(suspected(self.store, cell.id))
+        expectation = self.verdicts.cell(
+            cell.id, status=end.status, stage=end.stage, reason=end.reason
+        )
         record = CellRecord(
             id=cell.id,
             matrix=cell.matrix,
@@ -334,62 +294,13 @@ class Running:
             image=cell.image.value,
             image_digest=made.image_digest if isinstance(made, Prepared) else None,
             attestation=end.attestation,
-            counts=self._counts(cell.id),
+            counts=dict(Counter(self.store.recorded(cell.id).values())),
             seconds={**(made.seconds if made else {}), "run": end.seconds},
             notes=tuple(end.notes),
             repro=repro.cell_command(cell, root=self.settings.root),
         )
         self.store.set_cell(record)
         self.board.close_cell(record)
-
-    def _attested(self, planned: PlannedCell, end: CellEnd) -> CellEnd:
-        """A completed cell whose attestation contradicts its axes is misconfigured."""
-        if end.status is not CellStatus.COMPLETED:
-            return end
-        found = contradiction(planned.cell, attestation=end.attestation, ran_on=end.ran_on)
-        if found:
-            end.status, end.stage, end.reason = CellStatus.MISCONFIGURED, Stage.ASSIGN, found
-        return end
-
-    def _account(self, planned: PlannedCell, end: CellEnd) -> None:
-        """Give each planned case without a result its status and reason."""
-        done = self._recorded(planned)
-        wanted = self.selection.get(planned.cell.id, ())
-        batch: list[CaseRecord] = []
-        for n, workload, case in planned.cases():
-            if n in done:
-                continue
-            status, reason = Status.NOT_RUN, _why_not(end)
-            if planned.cell.skip is not None:
-                status, reason = Status.SKIPPED, planned.cell.skip
-            elif n not in wanted:
-                reason = "deselected"
-            elif case.not_run:
-                reason = case.not_run
-            record = not_run(planned, n, workload, case, status=status, reason=reason)
-            batch.append(self._expect(record))
-            if len(batch) == BATCH:
-                self._keep(batch)
-                batch = []
-        self._keep(batch)
-
-    def _suspect_references(self, cell: str) -> None:
-        """A failure that follows the corpus' release is the reference's, not the runtime's."""
-        failed = list(self.store.cases(cell=cell, check="op_support", status=Status.FAILED))
-        if not failed:
-            return
-        passed = self.store.cases(cell=cell, check="op_support", status=Status.PASSED)
-        every = [
-            (record.case, record.measurement.opset, record.judgement.status)
-            for records in (failed, passed)
-            for record in records
-        ]
-        suspects = attribution.reference_suspects(every)
-        self.store.set_judgements(
-            (cell, r.n, replace(r.judgement, attribution="reference"), None)
-            for r in failed
-            if r.case in suspects
-        )
 
     def _keep(self, batch: list[CaseRecord]) -> None:
         if batch:
@@ -404,52 +315,8 @@ class Running:
             len(self.selection.get(planned.cell.id, ())) == planned.size
             for planned in self.plan.cells
         )
-        self._judge_late()
-        self.issues = self.known.close(whole=whole)
-        if any(report.state is EntryState.XPASS for report in self.issues):
-            for planned in self.plan.cells:
-                self._unexpected(planned.cell.id)
+        self.verdicts.close(self.store, self.board, whole=whole)
         self.board.finish()
-
-    def _judge_late(self) -> None:
-        """Judge the cases whose reference is an answer of the run itself."""
-        changed: set[str] = set()
-        for old, judged in judged_late(self.plan, self.store):
-            new = replace(judged, expectation=self._expected(judged))
-            self.store.add_cases([new])
-            unit = self.board.unit(new.cell, new.check, new.unit)
-            if unit is not None:
-                unit.replace(old, new)
-            changed.add(new.cell)
-        for cell in changed:
-            record = self.board.cell(cell)
-            if record is not None:
-                counted = replace(record, counts=self._counts(cell))
-                self.store.set_cell(counted)
-                self.board.close_cell(counted)
-
-    def _counts(self, cell: str) -> dict[str, int]:
-        return dict(Counter(self.store.recorded(cell).values()))
-
-    def _unexpected(self, cell: str) -> None:
-        """Mark the passed cases of one cell that a known issue said would fail."""
-        changed = []
-        for record in self.store.cases(cell=cell, status=Status.PASSED):
-            final = self.known.final(
-                cell,
-                check=record.check,
-                unit=record.unit,
-                case=record.case,
-                status=record.judgement.status,
-                expectation=record.expectation,
-            )
-            if final != record.expectation:
-                changed.append((cell, record.n, final))
-                unit = self.board.unit(cell, record.check, record.unit)
-                if unit is not None:
-                    unit.change(record.expectation.outcome, final.outcome)
-        if changed:
-            self.store.set_expectations(changed)
 
     def _failed(self, error: BaseException) -> None:
         self._error = error
@@ -496,7 +363,7 @@ class Running:
             self.stop(cut or "stopped")
             assert self._schedule is not None
             self._schedule.join(PATIENCE)
-            self._judge_late()
+            self.verdicts.judge_late(self.store, self.board)
         deselected = {
             planned.cell.id: "deselected"
             for planned in self.plan.cells
@@ -518,25 +385,9 @@ class Running:
 
     # -- what items ask -------------------------------------------------------------------------
 
-    def undecided(self, cell: str, check: str, unit: str) -> bool:
-        """Whether a unit's outcome can still change when other cells are done."""
-        return (check, unit) in self._late or self.known.undecided(cell, check=check, unit=unit)
-
-    def waits(self) -> bool:
-        """Whether cells have cases that are only judged when all of them are done."""
-        return bool(self._late)
-
     def failing(self, cell: str, check: str, unit: str) -> Iterator[CaseRecord]:
         """The unit's cases that fail the run, from the store."""
         bad = {Outcome.NOT_OK, Outcome.XPASS}
         for record in self.store.cases(cell=cell, check=check, unit=unit):
             if record.expectation.outcome in bad:
                 yield record
-
-
-def _why_not(end: CellEnd) -> str:
-    if end.status is CellStatus.COMPLETED:
-        return "the worker ended before it"
-    if end.status is CellStatus.INTERRUPTED:
-        return end.reason
-    return f"{end.status.value}: {end.reason.strip().splitlines()[0] if end.reason else ''}"

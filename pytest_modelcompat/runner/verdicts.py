@@ -1,0 +1,155 @@
+"""What results mean for this run: known issues, the baseline, and what only the end can tell.
+
+Three things are decided when all cells are done: cases whose reference is an answer of the run
+itself, known issues that no longer show (`xpass`), and entries that selected nothing (stale).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_modelcompat.results.expect import EntryReport, EntryState, KnownIndex
+from pytest_modelcompat.results.model import Expectation, Outcome, Status
+from pytest_modelcompat.runner.answers import is_late, judged_late
+from pytest_modelcompat.runner.baseline import Baseline
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from pytest_modelcompat.results.model import CaseRecord, CellStatus, Stage
+    from pytest_modelcompat.results.store import Store
+    from pytest_modelcompat.runner.board import Board
+    from pytest_modelcompat.runner.plan import Plan
+
+__all__ = ["Verdicts"]
+
+
+class Verdicts:
+    """The expectations of a run. Safe from several threads.
+
+    Args:
+        plan: all of it.
+        fail_on: statuses that the command line made failures.
+        baseline: folder of the run that this one is compared with.
+
+    Attributes:
+        baseline: id of that run.
+        issues: what became of each known issue; empty until `close`.
+    """
+
+    def __init__(self, plan: Plan, *, fail_on: Collection[str], baseline: Path | None) -> None:
+        today = dt.datetime.now(dt.timezone.utc).date()
+        self._plan = plan
+        self._known = KnownIndex(plan.matrices, today=today, fail_on=fail_on)
+        cells = [planned.cell for planned in plan.cells]
+        self._before = Baseline(baseline, cells) if baseline else None
+        self.baseline = self._before.run if self._before else None
+        self.issues: tuple[EntryReport, ...] = ()
+        self._late = {
+            (work.check, case.unit)
+            for planned in plan.cells
+            for work in planned.workloads
+            if work.check == "parity"
+            for case in work.cases
+            if is_late(case.reference)
+        }
+
+    def expect(self, record: CaseRecord) -> CaseRecord:
+        """The judged case with its expectation; one that waits for its reference has none yet.
+
+        Each case comes here once.
+        """
+        if is_late(record.reference) and record.measurement.ended == "returned":
+            return record
+        return replace(record, expectation=self._case(record))
+
+    def _case(self, record: CaseRecord) -> Expectation:
+        found = self._known.expect(
+            record.cell,
+            check=record.check,
+            unit=record.unit,
+            case=record.case,
+            status=record.judgement.status,
+            stage=record.judgement.stage,
+            message=str((record.measurement.error or {}).get("message", "")),
+        )
+        old = self._before is not None and self._before.failed(
+            record.cell, check=record.check, unit=record.unit, case=record.case
+        )
+        return _not_new(found) if old else found
+
+    def cell(
+        self, cell: str, *, status: CellStatus, stage: Stage | None, reason: str
+    ) -> Expectation:
+        """What the end of a cell means."""
+        found = self._known.expect_cell(cell, status=status, stage=stage, message=reason)
+        old = self._before is not None and self._before.failed_cell(cell, status.value)
+        return _not_new(found) if old else found
+
+    def undecided(self, cell: str, check: str, unit: str) -> bool:
+        """Whether a unit's outcome can still change when other cells are done."""
+        return (check, unit) in self._late or self._known.undecided(cell, check=check, unit=unit)
+
+    def waits(self) -> bool:
+        """Whether cells have cases that are only judged when all of them are done."""
+        return bool(self._late)
+
+    def close(self, store: Store, board: Board, *, whole: bool) -> None:
+        """Decide what only the end can tell, in the store and on the board.
+
+        Args:
+            store: every planned case has a record.
+            board: of the same run.
+            whole: nothing was deselected or stopped.
+        """
+        self.judge_late(store, board)
+        self.issues = self._known.close(whole=whole)
+        if any(report.state is EntryState.XPASS for report in self.issues):
+            for planned in self._plan.cells:
+                self._unexpected(planned.cell.id, store, board)
+
+    def judge_late(self, store: Store, board: Board) -> None:
+        """Judge the cases whose reference is an answer of the run itself."""
+        changed: set[str] = set()
+        for old, judged in judged_late(self._plan, store):
+            new = replace(judged, expectation=self._case(judged))
+            store.add_cases([new])
+            unit = board.unit(new.cell, new.check, new.unit)
+            if unit is not None:
+                unit.replace(old, new)
+            changed.add(new.cell)
+        for cell in changed:
+            record = board.cell(cell)
+            if record is not None:
+                counts = dict(Counter(store.recorded(cell).values()))
+                store.set_cell(replace(record, counts=counts))
+                board.close_cell(replace(record, counts=counts))
+
+    def _unexpected(self, cell: str, store: Store, board: Board) -> None:
+        """Mark the passed cases of one cell that a known issue said would fail."""
+        changed = []
+        for record in store.cases(cell=cell, status=Status.PASSED):
+            final = self._known.final(
+                cell,
+                check=record.check,
+                unit=record.unit,
+                case=record.case,
+                status=record.judgement.status,
+                expectation=record.expectation,
+            )
+            if final != record.expectation:
+                changed.append((cell, record.n, final))
+                unit = board.unit(cell, record.check, record.unit)
+                if unit is not None:
+                    unit.change(record.expectation.outcome, final.outcome)
+        if changed:
+            store.set_expectations(changed)
+
+
+def _not_new(found: Expectation) -> Expectation:
+    """With a baseline, only what is new against it fails the run."""
+    return Expectation(outcome=Outcome.INFO) if found.outcome is Outcome.NOT_OK else found
