@@ -78,15 +78,12 @@ class HostEnvironments:
 
     def prepare(self, spec: EnvironmentSpec, *, cache: Path) -> Prepared | Failure:
         """Find the interpreter, resolve, and install; or find it all done."""
+        if asks := [one for one in spec.requirements if one.endswith("==installed")]:
+            return _unavailable(spec, words.nothing_installed(asks[0]))
         wanted = default_python() if spec.python == "image" else spec.python
         interpreter = find(wanted, cache=cache)
         if isinstance(interpreter, NoInterpreter):
-            return Failure(
-                spec=spec,
-                status=CellStatus.UNAVAILABLE,
-                stage=Stage.START,
-                reason=interpreter.reason,
-            )
+            return _unavailable(spec, interpreter.reason)
         resolved = resolve(spec, interpreter, cache=cache)
         if isinstance(resolved, Failure):
             return resolved
@@ -135,6 +132,10 @@ class HostEnvironments:
                         remove_tree(folder)
             _forget_older(place, folder)
         return made.prepared(marker, seconds=time.monotonic() - began, reused=False)
+
+
+def _unavailable(spec: EnvironmentSpec, reason: str) -> Failure:
+    return Failure(spec=spec, status=CellStatus.UNAVAILABLE, stage=Stage.START, reason=reason)
 
 
 _GONE = CellStatus.UNSATISFIABLE

@@ -30,6 +30,7 @@ __all__ = [
     "not_a_python",
     "not_as_asked",
     "not_writable",
+    "nothing_installed",
     "python_does_not_run",
     "python_too_old",
     "resolve_failed",
@@ -202,6 +203,14 @@ def kind_not_built(kind: str) -> str:
         "ssh": "other machines are",
     }.get(kind, f"images of kind {kind!r} are")
     return f"Cells in this image cannot run: {what} not built by this version yet."
+
+
+def nothing_installed(requirement: str) -> str:
+    """`installed` asks for what is there, and the cell's environment is made anew."""
+    return (
+        f"{requirement} asks for what an environment of your own has, but image 'host' makes a new "
+        "one. Name yours: image: [{kind: python, value: /path/to/python}]."
+    )
 
 
 def not_as_asked(path: str, differences: Sequence[str]) -> str:

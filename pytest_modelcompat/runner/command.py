@@ -238,14 +238,41 @@ def _stoppable(link: socket.socket) -> Iterator[None]:
             _running.discard(link)
 
 
+class _Deadline:
+    """How long to go on attending; past it the guard is told, and gets a moment to obey."""
+
+    def __init__(self, end: float, link: socket.socket) -> None:
+        self.end = end
+        self.link = link
+        self.passed = False
+        self._ending = False
+
+    def left(self) -> float:
+        """Seconds to wait for something to happen; none: wait no more."""
+        left = self.end - time.monotonic()
+        if left <= 0 and not self._ending:
+            self.passed = self._ending = True
+            with contextlib.suppress(OSError):  # it has just ended by itself
+                self.link.shutdown(socket.SHUT_WR)
+            self.end = time.monotonic() + PATIENCE
+            return PATIENCE
+        return left
+
+    def guard_is_gone(self) -> None:
+        """Someone killed it: orphans may hold the streams open for as long as they like."""
+        if not self._ending:
+            self._ending = True
+            self.end = min(self.end, time.monotonic() + 1)
+
+
 def _attend(
     process: subprocess.Popen[bytes], link: socket.socket, end: float, data: bytes, limit: int
 ) -> tuple[tuple[_Kept, _Kept], str, bool]:
     """Feed and read until the streams and the guard have ended, or the deadline has passed."""
     kept = (_Kept(limit), _Kept(limit))
     told = b""
-    timed_out = ending = False
     rest = memoryview(data)
+    deadline = _Deadline(end, link)
     assert process.stdout is not None
     assert process.stderr is not None
     with selectors.DefaultSelector() as selector:
@@ -255,23 +282,13 @@ def _attend(
         if process.stdin is not None:
             os.set_blocking(process.stdin.fileno(), False)
             selector.register(process.stdin, selectors.EVENT_WRITE)
-        while selector.get_map():
-            left = end - time.monotonic()
-            if left <= 0 and ending:
-                break
-            if left <= 0:
-                timed_out = ending = True
-                with contextlib.suppress(OSError):  # it has just ended by itself
-                    link.shutdown(socket.SHUT_WR)  # the guard kills; its streams then end
-                end = time.monotonic() + PATIENCE
-                continue
+        while selector.get_map() and (left := deadline.left()) > 0:
             for key, _ in selector.select(left):
                 if key.fileobj is link:
                     told = link.recv(64)
                     selector.unregister(link)
-                    if not told and not ending:  # someone killed the guard: wait for no orphan
-                        ending = True
-                        end = min(end, time.monotonic() + 1)
+                    if not told:
+                        deadline.guard_is_gone()
                 elif key.fileobj is process.stdin:
                     rest = _feed(process.stdin, rest)
                     if not rest:
@@ -282,7 +299,7 @@ def _attend(
                     key.data.add(block)
                     if not block:
                         selector.unregister(key.fileobj)
-    return kept, told.decode("ascii", "replace"), timed_out and not told
+    return kept, told.decode("ascii", "replace"), deadline.passed and not told
 
 
 def _feed(stdin: IO[bytes], rest: memoryview) -> memoryview:

@@ -246,6 +246,11 @@ class TestHost:
         assert "beta==1.0" in entry.log
         assert record(made(spec_of("beta==1.0"), cache)).reused
 
+    def test_nothing_is_installed_in_a_new_one(self, cache: Path) -> None:
+        failure = failed(spec_of("onnxruntime==installed"), cache)
+        assert (failure.status, failure.stage) == (CellStatus.UNAVAILABLE, Stage.START)
+        assert "kind: python" in failure.reason
+
     @pytest.mark.parametrize("wanted", ["3.99", "3.7", "/no/such/python", "/bin/true"])
     def test_no_such_interpreter(self, wanted: str, cache: Path) -> None:
         failure = failed(spec_of("six", python=wanted), cache)

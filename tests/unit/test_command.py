@@ -170,6 +170,20 @@ class TestRun:
         assert not results[0].ok
         assert wait_until(lambda: not alive(mark))
 
+    def test_does_not_wait_for_orphans_of_a_killed_guard(self, mark: str) -> None:
+        """They hold its streams open; it is not for long that anyone waits for them."""
+        script = "kill -KILL $PPID; setsid sleep 7"
+        done = run(["sh", "-c", script], env={**ENV, "MARK": mark}, cwd=ROOT, timeout=60)
+        assert (done.signal, done.timed_out) == (signal.SIGKILL, False)
+        assert done.seconds < 4
+
+    def test_killing_its_own_group_is_its_own_death_only(self) -> None:
+        """As nox and shells do; the guard lives on and tells."""
+        done = shell("echo there; kill -KILL 0; echo never")
+        assert (done.signal, done.out) == (signal.SIGKILL, "there\n")
+        done = shell("setsid sleep 300 & kill -TERM 0")
+        assert done.signal == signal.SIGTERM
+
     def test_odd_process_names_hide_nothing(self, tmp_path: Path, mark: str) -> None:
         odd = tmp_path / "a) R 1 (b"
         odd.symlink_to("/bin/sleep")
