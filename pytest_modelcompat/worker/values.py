@@ -134,13 +134,20 @@ def nbytes(dtype, shape):
     return (_count(shape) * BITS[dtype] + 7) // 8
 
 
+def _shown(thing):
+    """For a message: short, and safe for what is nested without end."""
+    if isinstance(thing, (dict, list)):
+        return "a {} of {}".format(type(thing).__name__, len(thing))
+    return repr(thing)[:100]
+
+
 def _count(shape):
     if not isinstance(shape, (list, tuple)) or len(shape) > _DIMS:
-        raise ValueError("not a shape: {!r}".format(shape)[:200])
+        raise ValueError("not a shape: {}".format(_shown(shape)))
     count = 1
     for dim in shape:
         if type(dim) is not int or not 0 <= dim < 1 << 63:
-            raise ValueError("not a dimension: {!r}".format(dim)[:200])
+            raise ValueError("not a dimension: {}".format(_shown(dim)))
         count *= dim
     return count
 
@@ -220,18 +227,18 @@ def restore(descriptor, buffer):
 
 def _restore(descriptor, buffer, depth):
     if not isinstance(descriptor, dict) or depth > _DEPTH:
-        raise ValueError("not a value: {!r}".format(descriptor)[:200])
+        raise ValueError("not a value: {}".format(_shown(descriptor)))
     kind = descriptor.get("k")
     if kind == "t":
         return _restore_tensor(descriptor, buffer)
     if kind in ("s", "o"):
         items = descriptor.get("i")
         if not isinstance(items, list) or (kind == "o" and len(items) > 1):
-            raise ValueError("not the items of a value: {!r}".format(items)[:200])
+            raise ValueError("not the items of a value: {}".format(_shown(items)))
         name = "sequence" if kind == "s" else "optional"
         dtype = descriptor.get("d")
         if dtype is not None and dtype != "string" and dtype not in BITS:
-            raise ValueError("unknown dtype {!r}".format(dtype)[:200])
+            raise ValueError("unknown dtype {}".format(_shown(dtype)))
         return Value(name, dtype, items=[_restore(item, buffer, depth + 1) for item in items])
     if kind == "m":
         values = descriptor.get("values")
@@ -243,7 +250,7 @@ def _restore(descriptor, buffer, depth):
         )
     if kind == "n":
         return Value("none")
-    raise ValueError("unknown kind {!r}".format(kind)[:200])
+    raise ValueError("unknown kind {}".format(_shown(kind)))
 
 
 def _restore_tensor(descriptor, buffer):
@@ -252,22 +259,24 @@ def _restore_tensor(descriptor, buffer):
     if dtype == "string":
         return Value("tensor", dtype, shape, _strings(data, _count(shape)))
     if not isinstance(dtype, str) or len(data) != nbytes(dtype, shape):
-        raise ValueError("{} bytes for {!r} of shape {!r}".format(len(data), dtype, shape)[:200])
+        raise ValueError(
+            "{} bytes for {} of shape {}".format(len(data), _shown(dtype), _shown(shape))
+        )
     return Value("tensor", dtype, shape, data)
 
 
 def piece(buffer, offset, length):
     """A slice that must lie within the buffer; ValueError otherwise."""
     if type(offset) is not int or type(length) is not int:
-        raise ValueError("not a place: {!r}, {!r}".format(offset, length)[:200])
+        raise ValueError("not a place: {}, {}".format(_shown(offset), _shown(length)))
     if offset < 0 or length < 0 or offset + length > len(buffer):
-        raise ValueError("{} bytes at {} of {}".format(length, offset, len(buffer))[:200])
+        raise ValueError("{} bytes at {} of {}".format(length, offset, len(buffer)))
     return buffer[offset : offset + length]
 
 
 def _strings(data, count):
     if len(data) < 8 * count:
-        raise ValueError("{} bytes for {} strings".format(len(data), count)[:200])
+        raise ValueError("{} bytes for {} strings".format(len(data), count))
     found, at = [], 8 * count
     for length in struct.unpack_from("<{}Q".format(count), data):
         found.append(bytes(piece(data, at, length)))

@@ -112,13 +112,12 @@ class Worker:
 
     def start(self, bundles: list[Path], **order: Any) -> cell.CellProcess:
         env = {**self.env, **order.pop("env", {})}
+        path = (HERE, *order.pop("path", ()))
         order = {"runtime": "module:playground", "provider": "cpu", "case": 20.0, **order}
         return cell.CellProcess(
             Plain(),
             SimpleNamespace(python=(self.python,)),
-            order=cell.Order(
-                distribution="playground", bundles=tuple(bundles), path=(HERE,), **order
-            ),
+            order=cell.Order(distribution="playground", bundles=tuple(bundles), path=path, **order),
             folder=self.folder,
             env=env,
             worker=self.zipapp,

@@ -8,6 +8,7 @@ Lives in the child; standard library only.
 import json
 import os
 import sys
+from pathlib import Path
 
 from modelcompat_worker import values
 from modelcompat_worker.values import Value
@@ -29,8 +30,7 @@ class Adapter:
 
     def load(self, model, provider, options):
         if isinstance(model, str):
-            with open(model, "rb") as file:
-                model = file.read()
+            model = Path(model).read_bytes()
         return Session(json.loads(model), provider, options)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from pytest_modelcompat.runner import cell
 
 SEVEN = "out = {'y': Value.tensor('int8', (1,), b'\\x07')}"
