@@ -25,6 +25,7 @@ def main(request, answer):
         "numpy_before": numpy_before,
         "info": info,
         "unavailable": [made.unavailable(*pair) for pair in told["unavailable"]],
+        "misspelt": [misspelt(made, bundle, told, **odd) for odd in ODD],
         "cases": {
             bundle.case(i)["name"]: measure(made, bundle, i, told)
             for i in range(len(bundle))
@@ -34,6 +35,18 @@ def main(request, answer):
     }
     with open(answer, "w", encoding="utf-8") as file:
         json.dump(found, file)
+
+
+ODD = ({"graph_optimisation": "all"}, {"graph_optimization": "yes"})
+
+
+def misspelt(made, bundle, told, **options):
+    """The type of what is raised for an option that does not exist, or has no such value."""
+    try:
+        made.load(bundle.model(0), told["provider"], options)
+    except Exception as error:
+        return type(error).__name__
+    return None
 
 
 def measure(made, bundle, i, told):
