@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import select
-import selectors
 import signal as signals
 import socket
 import subprocess
@@ -25,6 +24,7 @@ from typing import IO, TYPE_CHECKING
 
 from pytest_modelcompat.errors import ModelcompatError
 from pytest_modelcompat.runner import guard
+from pytest_modelcompat.runner.streams import PATIENCE, attend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Completed", "Process", "StoppedError", "allow_all", "run", "start", "stop_all"]
 
-CHUNK = 65536
 OUTPUT_LIMIT = 4 * 2**20  # bytes kept of each stream, half from its beginning, half from its end
 PIPE_SIZE = 2**20  # a worker that writes a few results ahead of a busy host need not wait
-PATIENCE = 5.0  # seconds for a guard to end what it watches
 
 _running: set[socket.socket] = set()
 _running_lock = threading.Lock()
@@ -102,33 +100,6 @@ class Completed:
         return self.stderr.decode("utf-8", "replace")
 
 
-class _Kept:
-    """The beginning and the end of a stream, in bounded memory."""
-
-    def __init__(self, limit: int) -> None:
-        self.half = limit // 2
-        self.head = bytearray()
-        self.tail = bytearray()
-        self.dropped = 0
-
-    def add(self, data: bytes) -> None:
-        """Keep what fits."""
-        room = self.half - len(self.head)
-        self.head += data[:room]
-        self.tail += data[room:] if room > 0 else data
-        if len(self.tail) > 2 * self.half:
-            self.dropped += len(self.tail) - self.half
-            del self.tail[: -self.half]
-
-    def value(self) -> bytes:
-        """What was kept, with a note in place of what was not."""
-        dropped = self.dropped + max(0, len(self.tail) - self.half)
-        if not dropped:
-            return bytes(self.head + self.tail)
-        note = f"\n[... {dropped} bytes left out ...]\n".encode()
-        return bytes(self.head) + note + bytes(self.tail[-self.half :])
-
-
 def run(
     argv: Sequence[str | Path],
     *,
@@ -161,7 +132,10 @@ def run(
     path = json.dumps([str(Path(entry).absolute()) for entry in sys.path]) if module else "-"
     with _guarded([path, "--", *words], env=env, cwd=cwd, piped=input is not None) as pair:
         link, process = pair
-        kept, told, timed_out = _attend(process, link, began + timeout, input or b"", limit)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        streams = (process.stdin, process.stdout, process.stderr)
+        kept, told, timed_out = attend(streams, link, began + timeout, input or b"", limit)
     seconds = time.monotonic() - began
     if _stopped.is_set():
         raise StoppedError
@@ -236,80 +210,6 @@ def _stoppable(link: socket.socket) -> Iterator[None]:
     finally:
         with _running_lock:
             _running.discard(link)
-
-
-class _Deadline:
-    """How long to go on attending; past it the guard is told, and gets a moment to obey."""
-
-    def __init__(self, end: float, link: socket.socket) -> None:
-        self.end = end
-        self.link = link
-        self.passed = False
-        self._ending = False
-
-    def left(self) -> float:
-        """Seconds to wait for something to happen; none: wait no more."""
-        left = self.end - time.monotonic()
-        if left <= 0 and not self._ending:
-            self.passed = self._ending = True
-            with contextlib.suppress(OSError):  # it has just ended by itself
-                self.link.shutdown(socket.SHUT_WR)
-            self.end = time.monotonic() + PATIENCE
-            return PATIENCE
-        return left
-
-    def guard_is_gone(self) -> None:
-        """Someone killed it: orphans may hold the streams open for as long as they like."""
-        if not self._ending:
-            self._ending = True
-            self.end = min(self.end, time.monotonic() + 1)
-
-
-def _attend(
-    process: subprocess.Popen[bytes], link: socket.socket, end: float, data: bytes, limit: int
-) -> tuple[tuple[_Kept, _Kept], str, bool]:
-    """Feed and read until the streams and the guard have ended, or the deadline has passed."""
-    kept = (_Kept(limit), _Kept(limit))
-    told = b""
-    rest = memoryview(data)
-    deadline = _Deadline(end, link)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ, kept[0])
-        selector.register(process.stderr, selectors.EVENT_READ, kept[1])
-        selector.register(link, selectors.EVENT_READ)
-        if process.stdin is not None:
-            os.set_blocking(process.stdin.fileno(), False)
-            selector.register(process.stdin, selectors.EVENT_WRITE)
-        while selector.get_map() and (left := deadline.left()) > 0:
-            for key, _ in selector.select(left):
-                if key.fileobj is link:
-                    told = link.recv(64)
-                    selector.unregister(link)
-                    if not told:
-                        deadline.guard_is_gone()
-                elif key.fileobj is process.stdin:
-                    rest = _feed(process.stdin, rest)
-                    if not rest:
-                        selector.unregister(process.stdin)
-                        process.stdin.close()
-                else:
-                    block = os.read(key.fd, CHUNK)
-                    key.data.add(block)
-                    if not block:
-                        selector.unregister(key.fileobj)
-    return kept, told.decode("ascii", "replace"), deadline.passed and not told
-
-
-def _feed(stdin: IO[bytes], rest: memoryview) -> memoryview:
-    """Write what the pipe takes; what is left, nothing once the other side has closed it."""
-    try:
-        return rest[os.write(stdin.fileno(), rest[:CHUNK]) :]
-    except BlockingIOError:
-        return rest
-    except BrokenPipeError:
-        return rest[:0]
 
 
 def _kill_tree(root: int) -> None:

@@ -632,6 +632,22 @@ class TestSecrets:
             found += [failure, record(failure)]
         assert self.CANARY not in self.everything(cache, *found)
 
+    def test_are_taken_out_of_what_uv_says(
+        self, index: IndexServer, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """uv hides passwords by itself, but not the tokens that some hosts want in a path."""
+        monkeypatch.setenv("UV_DEFAULT_INDEX", index.url.replace("/simple", f"/{self.CANARY}/pypi"))
+        monkeypatch.setenv("INDEX_TOKEN", self.CANARY)
+        prepared = made(spec_of("beta==1.0"), cache)
+        shutil.rmtree(cache / "environments")
+        shutil.rmtree(tmp_path / "uv-cache")
+        index.fault = "503"
+        failures = [prepare(spec_of(name), cache=cache) for name in ("alpha", "beta==1.0")]
+        assert [failure.stage for failure in failures] == [Stage.RESOLVE, Stage.INSTALL]
+        assert all("/****/pypi" in failure.reason for failure in failures)
+        records = [record(failure) for failure in failures]
+        assert self.CANARY not in self.everything(cache, prepared, *failures, *records)
+
 
 class TestExistingPython:
     def spec(self, *requirements: str, path: str = sys.executable, python: str = "image"):
