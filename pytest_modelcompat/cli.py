@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_modelcompat import __version__
+from pytest_modelcompat import DEFAULT_REPORT, __version__
 from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pytest_modelcompat.results.stored import StoredCase, StoredCell
 
 __all__ = ["main"]
-
-DEFAULT_REPORT = "reports/latest"
 
 STARTER = """\
 # Which onnxruntime releases run these models, and run them right?

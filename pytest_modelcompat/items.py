@@ -7,7 +7,7 @@ in pytest's words: failed, xfailed, passed, or skipped with the reason.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -22,24 +22,32 @@ if TYPE_CHECKING:
     from pytest_modelcompat.results.model import CellRecord
     from pytest_modelcompat.runner.board import Unit
     from pytest_modelcompat.runner.plan import PlannedCell
-    from pytest_modelcompat.session import CompatSession
+    from pytest_modelcompat.runner.run import Running
 
 __all__ = ["EnvironmentItem", "MatrixFile", "UnitItem"]
 
 WAIT = 0.2  # seconds; short, so that Ctrl-C is heard
 
 
+class Session(Protocol):
+    """What items need of the session that they belong to."""
+
+    config: pytest.Config
+    cells: tuple[PlannedCell, ...]
+    running: Running | None
+    environments_selected: frozenset[str]
+
+
 class MatrixFile(pytest.File):
     """One matrix; holds its cells."""
 
-    def __init__(self, *, compat: CompatSession, **kwargs: Any) -> None:
+    def __init__(self, *, compat: Session, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.compat = compat
 
     def collect(self) -> Iterator[pytest.Collector]:
         """The matrix's cells, in the plan's order."""
-        assert self.compat.planned is not None
-        for planned in self.compat.planned.plan.cells:
+        for planned in self.compat.cells:
             if planned.cell.matrix_file == self.path:
                 yield CellNode.from_parent(self, name=planned.cell.id, planned=planned)
 
@@ -104,7 +112,7 @@ class _Item(pytest.Item):
         """
         return self.path, None, f"{self.planned.cell.id} {self.name}"
 
-    def report(self, compat: CompatSession) -> None:
+    def report(self, compat: Session) -> None:
         """Wait for the result and send it through pytest's own hooks, for every plugin to see."""
         self.ihook.pytest_runtest_logstart(nodeid=self.nodeid, location=self.location)
         started = time.time()
@@ -114,15 +122,15 @@ class _Item(pytest.Item):
             self.ihook.pytest_runtest_logreport(report=report)
         self.ihook.pytest_runtest_logfinish(nodeid=self.nodeid, location=self.location)
 
-    def wait(self, compat: CompatSession) -> None:
+    def wait(self, compat: Session) -> None:
         """Until there is something to report."""
         raise NotImplementedError
 
-    def reports(self, compat: CompatSession, started: float) -> Iterator[pytest.TestReport]:
+    def reports(self, compat: Session, started: float) -> Iterator[pytest.TestReport]:
         """Set-up, call and tear-down."""
         raise NotImplementedError
 
-    def _wait(self, compat: CompatSession, **what: Any) -> None:
+    def _wait(self, compat: Session, **what: Any) -> None:
         assert compat.running is not None
         board = compat.running.board
         line = ProgressLine(compat.config)
@@ -163,12 +171,12 @@ class _Item(pytest.Item):
 class EnvironmentItem(_Item):
     """The cell itself: was its environment made, and was it what the axes ask for."""
 
-    def wait(self, compat: CompatSession) -> None:
+    def wait(self, compat: Session) -> None:
         """Until the cell is closed, and judged."""
         assert compat.running is not None
         self._wait(compat, whole_run=compat.running.verdicts.waits())
 
-    def reports(self, compat: CompatSession, started: float) -> Iterator[pytest.TestReport]:
+    def reports(self, compat: Session, started: float) -> Iterator[pytest.TestReport]:
         """An infrastructure failure is an error, the rest passes, fails or is skipped."""
         assert compat.running is not None
         cell_id = self.planned.cell.id
@@ -211,7 +219,7 @@ class EnvironmentItem(_Item):
             "call", "skipped", reason, seconds=seconds, started=started, properties=properties
         )
 
-    def _say(self, compat: CompatSession, record: CellRecord) -> None:
+    def _say(self, compat: Session, record: CellRecord) -> None:
         """One line a cell, where pytest would print thousands of letters."""
         reporter = compat.config.pluginmanager.getplugin("terminalreporter")
         if reporter is None or compat.config.option.verbose != 0:
@@ -232,7 +240,7 @@ class UnitItem(_Item):
         self.unit = unit
         self.cases = cases
 
-    def wait(self, compat: CompatSession) -> None:
+    def wait(self, compat: Session) -> None:
         """Until its cases are counted; until the end where an expectation spans cells."""
         key = (self.check, self.unit)
         self._wait(compat, unit=key)
@@ -240,7 +248,7 @@ class UnitItem(_Item):
         if compat.running.verdicts.undecided(self.planned.cell.id, self.check, self.unit):
             self._wait(compat, whole_run=True)
 
-    def reports(self, compat: CompatSession, started: float) -> Iterator[pytest.TestReport]:
+    def reports(self, compat: Session, started: float) -> Iterator[pytest.TestReport]:
         """Failed, xfailed, passed or skipped, in this order of precedence."""
         assert compat.running is not None
         cell_id = self.planned.cell.id
@@ -249,7 +257,7 @@ class UnitItem(_Item):
         yield self._call(compat, unit, started)
         yield self._report("teardown", "passed", started=started)
 
-    def _call(self, compat: CompatSession, unit: Unit | None, started: float) -> pytest.TestReport:
+    def _call(self, compat: Session, unit: Unit | None, started: float) -> pytest.TestReport:
         assert compat.running is not None
         cell_id = self.planned.cell.id
         if unit is None or unit.remaining:
@@ -274,7 +282,7 @@ class UnitItem(_Item):
             return self._report("call", "failed", _cell_text(lost), started=started)
         return self._report("call", "skipped", self._skip(_why(unit)), started=started)
 
-    def _has_environment(self, compat: CompatSession) -> bool:
+    def _has_environment(self, compat: Session) -> bool:
         """Whether the cell's environment item was selected too, and so tells its failure."""
         return self.planned.cell.id in compat.environments_selected
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from pytest_modelcompat.environments.cache import atomic_write, cache_folder
 from pytest_modelcompat.environments.interpreters import NoInterpreter, find
-from pytest_modelcompat.environments.protocol import Failure, environment_of
+from pytest_modelcompat.environments.protocol import Failure
 from pytest_modelcompat.environments.resolve import resolve
+from pytest_modelcompat.environments.spec import environment_of
 from pytest_modelcompat.matrix import load_matrix
 
 if TYPE_CHECKING:

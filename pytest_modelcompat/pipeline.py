@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat import matrix as language
 from pytest_modelcompat import report
 from pytest_modelcompat.checks import protocol as checks
-from pytest_modelcompat.environments.cache import cache_folder
-from pytest_modelcompat.environments.protocol import environment_of
+from pytest_modelcompat.environments.spec import environment_of
 from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem, command_line
 from pytest_modelcompat.report import terminal
 from pytest_modelcompat.results import plan_file
@@ -28,6 +27,7 @@ from pytest_modelcompat.results.load import load as load_run
 from pytest_modelcompat.runner import corpora as corpus_files
 from pytest_modelcompat.runner.plan import Plan, PlannedCell
 from pytest_modelcompat.runner.run import Running
+from pytest_modelcompat.runner.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,22 +63,6 @@ def _silent(_: str) -> None:
 
 class CorpusMissingError(ModelcompatError):
     """The node tests of a release could not be had; there is no plan without them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What the command line and the ini file ask for."""
-
-    files: tuple[Path, ...]
-    report: Path
-    root: Path
-    select: str | None = None
-    jobs: int = 1
-    shard: tuple[int, int] = (1, 1)
-    fresh: bool = False
-    fail_on: frozenset[str] = frozenset()
-    baseline: Path | None = None
-    cache: Path = field(default_factory=cache_folder)
 
 
 @dataclass(frozen=True)

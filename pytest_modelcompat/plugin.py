@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_modelcompat import DEFAULT_MATRICES, DEFAULT_REPORT
+
 if TYPE_CHECKING:
     import pytest
-
-DEFAULT_MATRICES = "matrices"
-DEFAULT_REPORT = "reports/latest"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_modelcompat import pipeline
+from pytest_modelcompat import DEFAULT_MATRICES, DEFAULT_REPORT, pipeline
 from pytest_modelcompat.errors import UsageProblem, command_line
 from pytest_modelcompat.items import EnvironmentItem, MatrixFile, UnitItem
-from pytest_modelcompat.plugin import DEFAULT_MATRICES, DEFAULT_REPORT
 from pytest_modelcompat.progress import ProgressLine
 from pytest_modelcompat.results.model import CellStatus, Status
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
 
     from pytest_modelcompat.pipeline import Settings
+    from pytest_modelcompat.runner.plan import PlannedCell
     from pytest_modelcompat.runner.run import Running
 
 __all__ = ["CompatSession", "configure", "print_plan", "settings_of"]
@@ -212,6 +212,7 @@ class CompatSession:
         self.settings = settings
         self.matrices = matrices
         self.planned: pipeline.Planned | None = None
+        self.cells: tuple[PlannedCell, ...] = ()
         self.running: Running | None = None
         self.environments_selected: frozenset[str] = frozenset()
         self._ended = _Ended()
@@ -225,6 +226,7 @@ class CompatSession:
         try:
             loaded = pipeline.Loaded(self.settings, self.matrices, tell=line.say)
             self.planned = pipeline.plan(pipeline.corpora(loaded))
+            self.cells = self.planned.plan.cells
         except UsageProblem as problem:
             raise pytest.UsageError(*map(str, problem.problems)) from None
         except pipeline.CorpusMissingError as missing:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_modelcompat.matrix.model import Cell, Image
+from pytest_modelcompat.matrix.model import Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,17 +113,3 @@ class EnvironmentKind(Protocol):
             folder: private working folder of the cell.
         """
         ...
-
-
-def environment_of(cell: Cell) -> EnvironmentSpec:
-    """The environment in which a cell runs; run-only axes do not take part."""
-    from pytest_modelcompat.environments.spec import make_spec  # noqa: PLC0415 - keeps this a seam
-
-    return make_spec(
-        role="cell",
-        image=cell.image,
-        python=cell.python,
-        requirements=cell.requirements,
-        exclude_newer=cell.exclude_newer,
-        install_timeout=cell.limits.install,
-    )

@@ -12,9 +12,9 @@ from pytest_modelcompat.environments.protocol import EnvironmentSpec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_modelcompat.matrix.model import Image
+    from pytest_modelcompat.matrix.model import Cell, Image
 
-__all__ = ["make_spec"]
+__all__ = ["environment_of", "make_spec"]
 
 _SLUG = 60  # characters; the digest tells apart what is cut off
 
@@ -54,4 +54,16 @@ def make_spec(
         requirements=wanted,
         exclude_newer=exclude_newer,
         install_timeout=install_timeout,
+    )
+
+
+def environment_of(cell: Cell) -> EnvironmentSpec:
+    """The environment in which a cell runs; run-only axes do not take part."""
+    return make_spec(
+        role="cell",
+        image=cell.image,
+        python=cell.python,
+        requirements=cell.requirements,
+        exclude_newer=cell.exclude_newer,
+        install_timeout=cell.limits.install,
     )

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from pytest_modelcompat.environments.protocol import EnvironmentSpec
-    from pytest_modelcompat.pipeline import Settings
     from pytest_modelcompat.results.model import CaseRecord
     from pytest_modelcompat.runner.plan import Plan, PlannedCell
+    from pytest_modelcompat.runner.settings import Settings
 
     Selection = Mapping[str, Collection[int]]
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_modelcompat.environments.protocol import environment_of
-from pytest_modelcompat.environments.spec import make_spec
+from pytest_modelcompat.environments.spec import environment_of, make_spec
 from pytest_modelcompat.matrix.model import Cell, Framework, Image, Limits
 
 BASE: dict[str, object] = {
