@@ -67,17 +67,57 @@ class Tally:
     known: set[str] = field(default_factory=set)
     signatures: dict[str, None] = field(default_factory=dict)  # the first few, in order
 
-    def add(self, case: StoredCase) -> None:
-        """Count a case."""
-        self.counts[case.status] += 1
-        if case.known and len(self.known) < _FEW:
-            self.known.add(case.known)
-        if case.status not in _FINE and len(self.signatures) < _FEW:
+
+class _Tallies:
+    """All of them, a number each: a million small objects would not fit into a host's memory.
+
+    Args:
+        places: how many (target, version) there are.
+    """
+
+    def __init__(self, places: int) -> None:
+        self.paths: dict[tuple[str, ...], int] = {}
+        self._places = places
+        self._counts: dict[int, int] = {}
+        self._known: dict[int, tuple[str, ...]] = {}
+        self._signatures: dict[int, tuple[str, ...]] = {}
+        self._texts: dict[str, str] = {}
+
+    def number(self, path: tuple[str, ...]) -> int:
+        return self.paths.setdefault(path, len(self.paths))
+
+    def add(self, path: int, place: int, case: StoredCase) -> None:
+        key = path * self._places + place
+        number = key * len(_STATUSES) + _NUMBER[case.status]
+        self._counts[number] = self._counts.get(number, 0) + 1
+        if case.known:
+            self._note(self._known, key, case.known)
+        if case.status not in _FINE:
             signature = (case.error or {}).get("signature")
             if type(signature) is str:
-                self.signatures[signature[:200]] = None
+                self._note(self._signatures, key, signature[:200])
+
+    def _note(self, notes: dict[int, tuple[str, ...]], key: int, text: str) -> None:
+        have = notes.get(key, ())
+        if text not in have and len(have) < _FEW:
+            notes[key] = (*have, self._texts.setdefault(text, text))
+
+    def get(self, path: tuple[str, ...], place: int) -> Tally | None:
+        key = self.paths[path] * self._places + place
+        first = key * len(_STATUSES)
+        counts = Counter({
+            status: self._counts[first + number]
+            for status, number in _NUMBER.items()
+            if first + number in self._counts
+        })  # fmt: skip
+        if not counts:
+            return None
+        signatures = dict.fromkeys(self._signatures.get(key, ()))
+        return Tally(counts=counts, known=set(self._known.get(key, ())), signatures=signatures)
 
 
+_STATUSES = tuple(Status)
+_NUMBER = {status: number for number, status in enumerate(_STATUSES)}
 _FEW = 3
 _FINE = frozenset({Status.PASSED, Status.FALLBACK}) | _NOTHING
 
@@ -111,15 +151,17 @@ def compat(run: Run) -> dict[str, Any]:
     place = {cell.id: target_of(cell) for cell in run.cells}
     targets = _targets(run, place)
     planned = {name: shown["versions"] for name, shown in targets.items()}
-    found: dict[tuple[str, ...], dict[tuple[str, str], Tally]] = {}
+    places = list(dict.fromkeys(place.values()))
+    number = {cell: places.index(where) for cell, where in place.items()}
+    found = _Tallies(len(places))
+    ways: dict[tuple[str, str, int], list[int]] = {}
     for case in run.cases():
-        where = place[case.cell]
-        for path in _paths(case):
-            versions = found.setdefault(path, {})
-            tally = versions.get(where)
-            if tally is None:
-                tally = versions[where] = Tally()
-            tally.add(case)
+        way = ways.get((case.check, case.unit, case.opset))
+        if way is None:
+            way = [found.number(path) for path in _paths(case)]
+            ways[case.check, case.unit, case.opset] = way
+        for each in way:
+            found.add(each, number[case.cell], case)
     data: dict[str, Any] = {
         "__meta": {
             "schema": SCHEMA,
@@ -131,11 +173,12 @@ def compat(run: Run) -> dict[str, Any]:
         "operators": {},
         "models": {},
     }
-    for path in sorted(found, key=_order):
+    for path in sorted(found.paths, key=_order):
         node = data
         for name in path:
             node = node.setdefault(name, {})
-        node["__compat"] = {"support": _support(found[path], planned, run.info.issues)}
+        tallies = {where: found.get(path, at) for at, where in enumerate(places)}
+        node["__compat"] = {"support": _support(tallies, planned, run.info.issues)}
     return data
 
 
@@ -194,12 +237,14 @@ def _targets(run: Run, place: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
 
 
 def _support(
-    found: Mapping[tuple[str, str], Tally],
+    found: Mapping[tuple[str, str], Tally | None],
     planned: Mapping[str, list[str]],
     issues: Mapping[str, str],
 ) -> dict[str, Any]:
     by_target: dict[str, dict[str, Tally]] = {}
     for (target, version), tally in found.items():
+        if tally is None:
+            continue
         by_target.setdefault(target, {})[version] = tally
     return {
         target: _statements(planned[target], by_target[target], issues)
