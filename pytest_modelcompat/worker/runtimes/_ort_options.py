@@ -10,8 +10,8 @@ _LEVELS = {
 }
 _MODES = {"sequential": "ORT_SEQUENTIAL", "parallel": "ORT_PARALLEL"}
 _PLAIN = frozenset({
-    "execution_mode", "graph_optimization", "inter_threads", "log_severity", "provider_library",
-    "register", "threads",
+    "device", "execution_mode", "graph_optimization", "inter_threads", "log_severity",
+    "provider_library", "register", "threads",
 })  # fmt: skip
 _PROVIDER = "provider."
 

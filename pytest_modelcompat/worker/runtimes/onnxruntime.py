@@ -3,8 +3,8 @@
 Options beside `graph_optimization`: `threads` (within a node), `inter_threads`,
 `execution_mode` (sequential, parallel), `log_severity` (0 to 4), `provider.KEY` (an option of the
 provider), any other key with a dot (a session config entry, word for word), `provider_library`
-(path of a plug-in provider's library, or the module that knows it) and `register` (the name to
-register it by; default: the provider's).
+(path of a plug-in provider's library, or the module that knows it), `register` (the name to
+register it by; default: the provider's) and `device` (which of its devices).
 """
 
 import importlib
@@ -32,18 +32,17 @@ class Adapter:
     def info(self):
         """Version, providers, devices and limits, as the installed build tells them."""
         ort = self.ort
-        devices = [ort.get_device()]
-        if hasattr(ort, "get_ep_devices"):
-            devices += [
-                "{}: {}".format(item.ep_name, item.device.type.name)
-                for item in ort.get_ep_devices()
-            ]
+        devices, providers = [ort.get_device()], list(ort.get_available_providers())
+        for item in ort.get_ep_devices() if hasattr(ort, "get_ep_devices") else ():
+            devices.append("{}: {}".format(item.ep_name, item.device.type.name))
+            if item.ep_name not in providers:
+                providers.append(item.ep_name)  # of a plug-in that was registered
         silent = ort.SessionOptions()
         silent.log_severity_level = 4
         return {
             "runtime": "onnxruntime",
             "version": ort.__version__,
-            "providers": list(ort.get_available_providers()),
+            "providers": providers,
             "devices": devices,
             "limits": _ort_probe.limits(
                 lambda model: self._session_class(model, silent, providers=[CPU])
@@ -117,7 +116,7 @@ class Adapter:
         found = session_options(self.ort, options)
         if "provider_library" in options:
             self._register(provider, options)
-            devices = [item for item in self.ort.get_ep_devices() if item.ep_name == provider]
+            devices = self._devices(provider, options.get("device"))
             if not devices:
                 raise RuntimeError(
                     "no device of {} among {}".format(
@@ -128,6 +127,15 @@ class Adapter:
         if provider != CPU and self.recordable:
             found.add_session_config_entry(RECORD, "1")
         return found
+
+    def _devices(self, provider, wanted):
+        """The devices of a plug-in provider; `wanted` is a kind (CPU, GPU, NPU) or its own name."""
+        return [
+            item
+            for item in self.ort.get_ep_devices()
+            if item.ep_name == provider
+            and (not wanted or wanted in (item.device.type.name, *item.ep_metadata.values()))
+        ]
 
     def _register(self, provider, options):
         """Make a plug-in provider known; it does nothing until its library is registered."""
