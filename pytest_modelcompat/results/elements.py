@@ -19,7 +19,6 @@ from pytest_modelcompat.results.numbers import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from pytest_modelcompat.worker.values import Value

@@ -297,6 +297,25 @@ def test_an_item_knows_only_what_it_alone_decides(issue, told):
     assert known.xpass_in("cell-1.31.1-0", **here) == ()
 
 
+@pytest.mark.parametrize(
+    ("issue", "undecided"),
+    [
+        (KnownIssue(id="k", unit="*Relu"), True),
+        (KnownIssue(id="k", case="test_relu"), True),
+        (KnownIssue(id="k", unit="*Relu", expires="2020-01-01"), False),
+        (KnownIssue(id="k", unit="*Add"), False),
+        (KnownIssue(id="k"), False),
+    ],
+)
+def test_a_passed_case_is_undecided_until_its_entry_was_seen(issue, undecided):
+    known = index(issue)
+    here = {"check": "op_support", "unit": "ai.onnx::Relu"}
+    assert known.undecided("cell-1.31.1-0", **here) is undecided
+    assert not known.undecided("elsewhere", **here)
+    ask(known, Status.ERROR, version="1.20.1")
+    assert not known.undecided("cell-1.31.1-0", **here)
+
+
 def test_only_a_whole_run_calls_an_entry_stale():
     known = index(KnownIssue(id="k", unit="ai.onnx::Gone"))
     ask(known)

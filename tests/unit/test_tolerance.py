@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from pytest_modelcompat.matrix.model import Tolerance
 from pytest_modelcompat.results import elements
-from pytest_modelcompat.results.numbers import COMPLEX, FLOATS, NARROW, json_number, part, ulps
+from pytest_modelcompat.results.numbers import (
+    COMPLEX,
+    FLOATS,
+    FRACTION,
+    NARROW,
+    json_number,
+    part,
+    ulps,
+)
 from pytest_modelcompat.results.tolerance import Judge, bound_for
 from pytest_modelcompat.worker.values import BITS, Value
 
@@ -339,6 +347,18 @@ def test_tiny_floats_are_exact_unless_ulps_are_given(dtype):
     )  # fmt: skip
 
 
+def test_packed_floats_are_unpacked_low_half_first():
+    value = Value.tensor("float4e2m1", (3,), b"\x21\x0f")
+    assert part(value, 0, 3).astype(np.float64).tolist() == [0.5, 1.0, -6.0]
+    assert part(value, 1, 3).astype(np.float64).tolist() == [1.0, -6.0]
+
+
+@pytest.mark.parametrize("dtype", FRACTION)
+def test_the_spacing_of_a_type_is_that_of_its_implementation(dtype):
+    kind = part(Value.tensor(dtype, (1,), bytes(8)), 0, 1).dtype
+    assert 2.0 ** -FRACTION[dtype] == float(ml_dtypes.finfo(kind).eps)
+
+
 def test_both_nans_of_float8_are_nan():
     assert agree(Value.tensor("float8e4m3fn", (1,), b"\x7f"),
                  Value.tensor("float8e4m3fn", (1,), b"\xff"))  # fmt: skip
@@ -479,6 +499,7 @@ def test_how_close_a_right_answer_is():
     assert 0 < found.record["ratio"] < 1
     assert found.record["index"] == [1]
     assert compare(ours, theirs, closeness=False).record is None
+    assert Judge().compare([("y", ours)], [("y", theirs)]).record is None
     assert compare(theirs, theirs).record is None  # equal bytes: there is nothing to tell
 
 
