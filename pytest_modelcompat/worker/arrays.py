@@ -24,6 +24,12 @@ CARRIERS.update(
 )
 """The numpy dtype that holds the bits of a dtype that numpy lacks."""
 
+_LITTLE_ENDIAN = {
+    "<f4": "float32", "<f8": "float64", "<f2": "float16", "|b1": "bool", "<c8": "complex64",
+    "<c16": "complex128", "|i1": "int8", "<i2": "int16", "<i4": "int32", "<i8": "int64",
+    "|u1": "uint8", "<u2": "uint16", "<u4": "uint32", "<u8": "uint64",
+}  # fmt: skip
+_SMALL = 1 << 14  # bytes that are cheaper to copy than to share
 _LITTLE = sys.byteorder == "little"
 
 
@@ -55,6 +61,10 @@ def from_array(array, dtype=None):
     Raises:
         ValueError: its type is none that a Value has.
     """
+    if dtype is None:
+        name = _LITTLE_ENDIAN.get(getattr(getattr(array, "dtype", None), "str", None))
+        if name is not None and array.nbytes <= _SMALL:  # nearly always
+            return Value.tensor(name, array.shape, array.tobytes())
     import numpy
 
     array = numpy.asarray(array)

@@ -9,7 +9,7 @@ import contextlib
 import mmap
 from typing import Any, Dict, List, NamedTuple
 
-from .wire import fields, signed, text
+from .wire import count, fields, signed, text
 
 __all__ = [
     "DTYPES",
@@ -332,9 +332,4 @@ def main_opset(source):
 
 def main_nodes(view):
     """How many nodes the main graph has, read by lengths alone."""
-    return sum(
-        inner == 1
-        for number, wire, graph in fields(view)
-        if number == 7 and wire == 2
-        for inner, _, _ in fields(graph)
-    )
+    return sum(count(graph, 1) for number, wire, graph in fields(view) if number == 7 and wire == 2)

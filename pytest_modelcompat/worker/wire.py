@@ -8,6 +8,7 @@ import struct
 
 __all__ = [
     "MAX_FIELDS",
+    "count",
     "fields",
     "integers",
     "key_bytes",
@@ -80,6 +81,14 @@ def fields(view):
         yield number, kind, value
     if at != size:
         raise ValueError("more than {} fields in one message".format(MAX_FIELDS))
+
+
+def count(view, number):
+    """How many fields of that number a message has."""
+    found = 0
+    for field, _, _ in fields(view):
+        found += field == number
+    return found
 
 
 def signed(number):

@@ -1,8 +1,10 @@
 """The type that a graph declares for an input or output, read from its text."""
 
+from functools import lru_cache
+
 from ..arrays import CARRIERS
 
-__all__ = ["Declared"]
+__all__ = ["Declared", "declared"]
 
 _DTYPES = {"float": "float32", "double": "float64"}  # as ONNX Runtime calls them
 
@@ -11,10 +13,16 @@ def _dtype(name):
     return _DTYPES.get(name, name)
 
 
+@lru_cache(maxsize=1024)
+def declared(words):
+    """The `Declared` of a type's text; a corpus has few different ones."""
+    return Declared(words)
+
+
 class Declared:
     """A type as the graph declares it: `kind`, and `dtype` or `inner` (and `key` of a map)."""
 
-    __slots__ = ("dtype", "inner", "key", "kind")
+    __slots__ = ("dtype", "inner", "key", "kind", "needs_ort_value")
 
     def __init__(self, words):
         self.dtype = self.inner = self.key = None
@@ -29,8 +37,5 @@ class Declared:
             key, _, body = body.partition(",")
             self.key = _dtype(key)
             self.inner = Declared(body)
-
-    @property
-    def needs_ort_value(self):
-        """Whether plain `run` cannot carry it."""
-        return self.kind == "tensor" and self.dtype in CARRIERS
+        # Plain `run` of ONNX Runtime cannot carry it.
+        self.needs_ort_value = self.kind == "tensor" and self.dtype in CARRIERS

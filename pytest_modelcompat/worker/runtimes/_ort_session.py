@@ -1,7 +1,7 @@
 """One model in ONNX Runtime: its inputs, its runs, and who ran it."""
 
 from .. import onnxpb
-from ._declared import Declared
+from ._declared import declared
 from ._ort_placement import recorded
 from ._ort_values import feed, from_ort, from_plain, to_ort
 
@@ -21,13 +21,13 @@ class Session:
         self._options = options
         self._profile = profile
         self._ran = None
-        self._declared = {item.name: Declared(item.type) for item in session.get_inputs()}
+        self._declared = {item.name: declared(item.type) for item in session.get_inputs()}
         self._required = list(self._declared)
         for item in session.get_overridable_initializers():
-            self._declared[item.name] = Declared(item.type)
-        self._outputs = [(item.name, Declared(item.type)) for item in session.get_outputs()]
-        every = [*self._declared.values(), *(declared for _, declared in self._outputs)]
-        self._ort_values = any(declared.needs_ort_value for declared in every)
+            self._declared[item.name] = declared(item.type)
+        self._outputs = [(item.name, declared(item.type)) for item in session.get_outputs()]
+        every = [*self._declared.values(), *(kind for _, kind in self._outputs)]
+        self._ort_values = any(kind.needs_ort_value for kind in every)
 
     def assign(self):
         """Loading has placed the graph already."""
@@ -69,9 +69,7 @@ class Session:
         else:
             given = {name: feed(value, self._declared[name]) for name, value in feeds.items()}
             found, read = session.run(names, given), from_plain
-        return [
-            (name, read(item, declared)) for item, (name, declared) in zip(found, self._outputs)
-        ]
+        return [(name, read(item, kind)) for item, (name, kind) in zip(found, self._outputs)]
 
     def placement(self):
         """{provider: nodes}; None where nothing tells."""
