@@ -92,7 +92,8 @@ def _dtype(name: str) -> np.dtype[Any]:
         return np.dtype(name).newbyteorder("<")
     import ml_dtypes  # noqa: PLC0415
 
-    return np.dtype(getattr(ml_dtypes, name))
+    found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+    return found
 
 
 def part(value: Value, start: int, stop: int) -> Array:
@@ -108,7 +109,8 @@ def part(value: Value, start: int, stop: int) -> Array:
     if name in NARROW:
         return _unpacked(data, name, start, stop)
     if name in BOOLS:
-        return np.frombuffer(data, np.uint8, stop - start, start) != 0
+        truth: Array = np.frombuffer(data, np.uint8, stop - start, start) != 0
+        return truth
     kind = _dtype(COMPLEX.get(name) or FLOATS.get(name) or name)
     return np.frombuffer(data, kind, stop - start, start * kind.itemsize)
 
