@@ -88,7 +88,7 @@ def test_a_provider_that_ran_nothing_makes_its_cell_misconfigured(tmp_path) -> N
 
 
 def test_a_provider_whose_hardware_is_not_here_is_unavailable(tmp_path) -> None:
-    matrix = project("onnxruntime-gpu", "1.20.1", "CUDAExecutionProvider", "[Relu]")
+    matrix = project("onnxruntime-gpu", "1.20.2", "CUDAExecutionProvider", "[Relu]")
     result = matrix.run(tmp_path, OPTION, timeout=600)
     cell = result.run["cells"][0]
     assert cell["status"] == "unavailable", cell
