@@ -280,7 +280,7 @@ class Measurer:
         ]
         stored = None
         if expected is not None and not all(equal):
-            stored = keep(encode([(str(name), value) for name, value in expected]))
+            stored = keep(encode(list(expected)))
         return event.measurement(outputs=tuple(digests), expected=stored)
 
     def _record(
@@ -368,7 +368,10 @@ def same(outputs: Outputs, expected: Sequence[tuple[str | int, Value]]) -> bool:
         return False
     by_name = dict(outputs)
     for name, value in expected:
-        found = outputs[name][1] if isinstance(name, int) else by_name.get(name)
+        if isinstance(name, int):
+            found = outputs[name][1] if name < len(outputs) else None
+        else:
+            found = by_name.get(name)
         if found is None or found != value:
             return False
     return True
