@@ -14,6 +14,7 @@ _DOMAINS = (
 )  # fmt: skip
 _IR = re.compile(r"max supported IR version: (\d+)")
 _OPSET = re.compile(r"Current official support for domain (\S+) is till opset (\d+)")
+_CLOCK = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ ", re.MULTILINE)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _BEYOND = 9999
 
@@ -85,7 +86,7 @@ def spoken():
         os.close(write)
         with contextlib.suppress(BlockingIOError):
             said = os.read(read, 1 << 16)
-            said = _COLOURS.sub("", said.decode("utf-8", "replace")).strip()
+            said = _CLOCK.sub("", _COLOURS.sub("", said.decode("utf-8", "replace"))).strip()
             if said:
                 words.append(said)
         os.close(read)

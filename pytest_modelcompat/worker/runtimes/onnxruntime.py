@@ -60,10 +60,10 @@ class Adapter:
             try:
                 self.create(_ort_probe.relu(), provider, told)
             except Exception as error:
-                words.append("{}: {}".format(type(error).__name__, error))
+                last = "{}: {}".format(type(error).__name__, error)
             else:
                 return None
-        return "\n".join(words)
+        return "\n".join([*words, last])
 
     def load(self, model, provider, options):
         """A session with the provider alone, so that whatever it leaves goes to the CPU."""
