@@ -37,7 +37,7 @@ TEMPORARY = ".modelcompat-tmp"
 POLL = 0.05  # seconds between two looks at a lock that another run holds
 
 
-class LockTimeout(OSError):  # noqa: N818 - like TimeoutError's siblings in the standard library
+class LockTimeout(OSError):
     """Another process held the lock for too long."""
 
 

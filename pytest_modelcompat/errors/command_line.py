@@ -119,6 +119,6 @@ def file_exists(path: str) -> Problem:
 def nothing_to_explain(what: str, report: str) -> Problem:
     """A name that the stored run does not have."""
     return Problem(
-        message=f"The run in {report!r} has no cell {what[:200]!r} and no case with it in its name.",
+        message=f"The run in {report!r} has no cell {what[:200]!r} and no case named like it.",
         hint="`modelcompat report` makes the page that lists them.",
     )

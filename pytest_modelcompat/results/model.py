@@ -137,10 +137,10 @@ class Judgement:
         stage: where it ended; compare for passed, fallback, failed, nondeterministic.
         rule: the id of the classification rule that matched, for statuses read from a message.
         signature: the message, normalised so that equal causes look equal.
-        mismatch: output, kind, max_abs, max_rel, max_ulp, index, actual, expected, cosine, sqnr, ...
+        mismatch: output, kind, max_abs, max_rel, max_ulp, index, actual, expected, cosine, sqnr, …
             (`ratio` is error / tolerance of the worst element). Also kept for passed cases of
             models, where it tells how close they were.
-        attribution: optimizer, provider, reference, exporter, nondeterminism, none; None: not asked.
+        attribution: optimizer, provider, reference, exporter, nondeterminism, none; None: unasked.
         attribution_detail: what each variant did, {"optimizer_off": "passed", ...}.
     """
 

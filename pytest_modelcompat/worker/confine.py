@@ -17,7 +17,7 @@ __all__ = ["Refused", "check", "locate"]
 _OTHERS = (".tflite", ".pt", ".pt2", ".xml", ".ort")  # formats that have no such entries
 
 
-class Refused(Exception):  # noqa: N818 - its name is what a report shows
+class Refused(Exception):
     """A model refers to something outside of its folder, or to no plain file."""
 
 

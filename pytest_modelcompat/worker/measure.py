@@ -25,7 +25,7 @@ _BIG = 1 << 20  # a model from here on has its own peak of memory measured, whic
 _MESSAGE = 64 << 10
 
 
-class Exited(Exception):  # noqa: N818 - an end, not an error
+class Exited(Exception):
     """The case called sys.exit, or was interrupted; `code` is the exit code it wanted."""
 
     def __init__(self, code: int, message: str) -> None:

@@ -53,7 +53,9 @@ def test_a_whole_corpus_on_the_openvino_provider_shows_hundreds_of_fallbacks(tmp
     assert sum(cell["counts"].values()) == len(result.cases)
 
 
-def test_a_provider_that_is_not_in_the_package_is_unavailable_in_the_runtimes_words(tmp_path) -> None:
+def test_a_provider_that_is_not_in_the_package_is_unavailable_in_the_runtimes_words(
+    tmp_path,
+) -> None:
     matrix = project("onnxruntime", "1.20.1", "OpenVINOExecutionProvider", "[Relu, Conv]")
     result = matrix.run(tmp_path, OPTION)
     cell = result.run["cells"][0]

@@ -23,7 +23,9 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Result:
         for path in (ROOT / "matrices").rglob("*")
         if path.is_file()
     }
-    project = Project({**files, "pytest.ini": "[pytest]\ncompat_matrix = matrices/quickstart.yaml\n"})
+    project = Project(
+        {**files, "pytest.ini": "[pytest]\ncompat_matrix = matrices/quickstart.yaml\n"}
+    )
     return project.run(folder, "--compat-matrix", timeout=1200)
 
 

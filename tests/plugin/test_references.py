@@ -16,7 +16,9 @@ def scaled(name: str, factor: float) -> bytes:
     free = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])
     out = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])
     constant = helper.make_tensor("k", TensorProto.FLOAT, [1], [factor])
-    graph = helper.make_graph([helper.make_node("Mul", ["x", "k"], ["y"])], name, [free], [out], [constant])
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["x", "k"], ["y"])], name, [free], [out], [constant]
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     return model.SerializeToString()
 
@@ -39,7 +41,11 @@ checks:
 def project(reference: str = "") -> Project:
     text = MATRIX.format(reference=f"reference: {reference}" if reference else "")
     return Project(
-        {"pytest.ini": "[pytest]\n", "matrices/m.yaml": text, "matrices/twice.onnx": scaled("m", 2.0)}
+        {
+            "pytest.ini": "[pytest]\n",
+            "matrices/m.yaml": text,
+            "matrices/twice.onnx": scaled("m", 2.0),
+        }
     )
 
 
@@ -60,7 +66,9 @@ def test_a_consensus_takes_three_answers(tmp_path) -> None:
     assert {case["status"] for case in result.cases} == {"passed"}
     assert all(len(case["reference"]["agreeing"]) == 3 for case in result.cases)
     two = project("consensus").run(
-        tmp_path / "two", "--compat-matrix=matrices/m.yaml", "--compat-select=framework:onnxruntime>=1.22"
+        tmp_path / "two",
+        "--compat-matrix=matrices/m.yaml",
+        "--compat-select=framework:onnxruntime>=1.22",
     )
     assert two.code == 1, two.out  # nothing was measured that could be judged
     assert {case["status"] for case in two.cases} == {"not_run"}
