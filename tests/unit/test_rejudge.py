@@ -146,8 +146,9 @@ def test_repeats_that_disagree(store):
 @pytest.mark.parametrize(("name", "stored"), [("12", "12"), ("y", 0), ("y", "0")])
 def test_outputs_are_found_by_name_or_position(store, name: str, stored: str | int):
     right = floats(1.0, name=stored)
-    store.add_cases([measured(store, 0, floats(1.0, name=name), expected=right, status="failed")])
-    rejudge(store, runtimes=RUNTIMES, tolerances=TIGHT)
+    near = floats(1.001, name=name)
+    store.add_cases([measured(store, 0, near, expected=right, status="failed")])
+    rejudge(store, runtimes=RUNTIMES, tolerances=WIDE)
     assert statuses(store) == ["passed"]
 
 

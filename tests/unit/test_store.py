@@ -227,6 +227,20 @@ def test_an_iteration_sees_one_moment(tmp_path: Path):
         assert {each.judgement.status for each in cases} == {Status.PASSED}
 
 
+def test_a_cell_that_comes_while_an_iteration_begins_is_not_in_it(tmp_path: Path, monkeypatch):
+    with open_store(tmp_path) as store:
+        store.add_cases([case(0)])
+
+        def late(stored: str) -> str:
+            monkeypatch.undo()
+            store.add_cases([case(0, cell="late")])
+            return stored
+
+        monkeypatch.setattr("pytest_modelcompat.results.query.readable", late)
+        assert [each.cell for each in store.cases()] == ["cell-a"]
+        assert [each.cell for each in store.cases()] == ["cell-a", "late"]
+
+
 def test_an_unfinished_run_of_the_same_plan_goes_on(tmp_path: Path):
     with open_store(tmp_path) as store:
         assert not store.continued
@@ -346,14 +360,16 @@ def test_the_report_folder_may_hold_other_things(tmp_path: Path):
 HOLD = """
 import sys, pathlib
 sys.path.insert(0, {root!r})
-from tests.unit.stored_runs import open_store
+from tests.unit.stored_runs import case, open_store
 store = open_store(pathlib.Path({folder!r}))
+store.add_cases([case(n, cell="of the first") for n in range(500)])
 print("open", flush=True)
 sys.stdin.read()
 """
 
 
-def test_a_second_run_is_refused_and_a_killed_one_is_not_in_the_way(tmp_path: Path):
+@pytest.mark.parametrize("follows", ["the same run", "another run"])
+def test_a_second_run_is_refused_and_a_killed_one_is_not_in_the_way(tmp_path: Path, follows: str):
     code = HOLD.format(root=str(Path(__file__).parents[2]), folder=str(tmp_path))
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -366,8 +382,21 @@ def test_a_second_run_is_refused_and_a_killed_one_is_not_in_the_way(tmp_path: Pa
         other.kill()
         other.wait()
         other.stdin.close()
+    # What the killed one left in its log goes with it: none of it gets into the new store.
+    assert (tmp_path / "run.sqlite-wal").stat().st_size
+    if follows == "another run":
+        with open_store(tmp_path, "other") as store:
+            assert not store.continued
+            assert list(store.cases()) == []
+            store.add_cases([case(n) for n in range(500)])
+            assert store.counts() == {"cell-a": {"passed": 500}}
+        connection = sqlite3.connect(tmp_path / "run.sqlite")
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        connection.close()
+        return
     with open_store(tmp_path) as store:
         assert store.continued
+        assert len(store.recorded("of the first")) == 500
         with pytest.raises(StoreProblem, match=f"process {os.getpid()}"):
             open_store(tmp_path)
     assert not (tmp_path / "run.lock").exists()
@@ -384,9 +413,10 @@ def _truncate(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2 // 4096 * 4096)
 
 
-def _garble(path: Path) -> None:
+def _garble(path: Path, page: int = 1) -> None:
     data = bytearray(path.read_bytes())
-    data[4096:8192] = os.urandom(4096)
+    at = page % (len(data) // 4096) * 4096
+    data[at : at + 4096] = bytes(range(256)) * 16
     path.write_bytes(data)
 
 
@@ -421,11 +451,12 @@ def test_a_damaged_store_is_told_in_a_sentence(tmp_path: Path, harm, words: str)
     assert not (tmp_path / "run.lock").exists()
 
 
-def test_an_unfinished_damaged_store_is_not_continued(tmp_path: Path):
+@pytest.mark.parametrize("page", [1, 30, -1])
+def test_an_unfinished_damaged_store_is_not_continued(tmp_path: Path, page: int):
     with open_store(tmp_path) as store:
         store.add_cases([case(n) for n in range(2000)])
         store.settle()
-    _garble(tmp_path / "run.sqlite")
+    _garble(tmp_path / "run.sqlite", page)
     with pytest.raises(StoreProblem, match="damaged"):
         open_store(tmp_path)
 
