@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
 import numpy as np
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pytest_modelcompat.worker import arrays, onnxdata
@@ -234,6 +235,23 @@ def cases() -> list[dict[str, Any]]:
 def bundle(path: Path) -> Path:
     write(path, {"what": "tiny models"}, cases())
     return path
+
+
+def file_with_weights_outside(folder: Path) -> Path:
+    """y = x + [1, 2], the weights in a file beside the model."""
+    data = model(
+        [helper.make_node("Add", ["x", "w"], ["y"])],
+        {"x": tensor(FLOAT, [2])},
+        {"y": tensor(FLOAT, [2])},
+        weights={"w": np.array([1.0, 2.0], np.float32)},
+    )
+    (folder / "outside.bin").unlink(missing_ok=True)  # it would be appended to
+    onnx.save_model(
+        onnx.load_model_from_string(data), folder / "outside.onnx",
+        save_as_external_data=True, location="outside.bin", size_threshold=0,
+    )  # fmt: skip
+    assert (folder / "outside.bin").stat().st_size == 8
+    return folder / "outside.onnx"
 
 
 def expected() -> dict[str, list[tuple[str, Value]]]:

@@ -1,8 +1,8 @@
 """Runs in a runtime's own environment: `python _runtime_driver.py REQUEST ANSWER`.
 
 Request: {"root", "runtime", "distribution", "module", "provider", "options", "bundle",
-"unavailable": [[provider, options]], "leave_out", "only"}. Answer: what the adapter said, outputs
-as hex blobs. Python 3.8, standard library.
+"file", "unavailable": [[provider, options]], "leave_out", "only"}. Answer: what the adapter said,
+outputs as hex blobs. Python 3.8, standard library.
 """
 # ruff: noqa: BLE001, PLC0415, PTH123 - it runs in a cell, like the worker
 
@@ -26,6 +26,7 @@ def main(request, answer):
         "info": info,
         "unavailable": [made.unavailable(*pair) for pair in told["unavailable"]],
         "misspelt": [misspelt(made, bundle, told, **odd) for odd in ODD],
+        "file": from_file(made, told),
         "cases": {
             bundle.case(i)["name"]: measure(made, bundle, i, told)
             for i in range(len(bundle))
@@ -47,6 +48,21 @@ def misspelt(made, bundle, told, **options):
     except Exception as error:
         return type(error).__name__
     return None
+
+
+def from_file(made, told):
+    """What y = x + [1, 2] gives for [10, 20], and where it ran; the model is a path."""
+    from array import array
+
+    from pytest_modelcompat.worker.values import Value
+
+    session = made.load(told["file"], told["provider"], dict(told["options"]))
+    session.assign()
+    x = Value.tensor("float32", (2,), array("f", [10.0, 20.0]).tobytes())
+    [(_, found)] = session.run({"x": x})
+    said = [array("f", bytes(found.data)).tolist(), session.placement(), session.opset()]
+    session.close()
+    return said
 
 
 def measure(made, bundle, i, told):

@@ -156,6 +156,7 @@ class Answer:
     unavailable: list[str | None]
     numpy_before: bool
     misspelt: list[str | None]
+    file: list[Any]
     cases: dict[str, dict[str, Any]]
 
 
@@ -166,6 +167,7 @@ def drive(release: Release, python: str, folder: Path, **more: Any) -> tuple[int
         "distribution": re.split("[=<>]", release.requirements[0])[0]
         if release.requirements else "onnx",
         "provider": release.provider, "options": release.options,
+        "file": str(_runtime_cases.file_with_weights_outside(folder)),
         "bundle": str(_runtime_cases.bundle(folder / "tiny.bundle")),
         "unavailable": [[release.provider, release.options], ["Nope", {}]],
         "leave_out": sorted(release.crashes), "only": [],
@@ -303,6 +305,15 @@ def test_an_option_that_does_not_exist_is_a_value_error(answer: Answer) -> None:
     if answer.release.runtime == "backend":
         pytest.skip("options of a backend are its own")
     assert answer.misspelt == ["ValueError", "ValueError"]
+
+
+def test_a_model_may_be_a_path_with_weights_beside_it(answer: Answer) -> None:
+    numbers, ran_on, opset = answer.file
+    assert (numbers, opset) == ([11.0, 22.0], 13)
+    if answer.release.name == "onnxruntime-openvino==1.20.0":
+        assert set(ran_on) == {CPU}  # OpenVINO leaves nodes with such weights to others
+    elif answer.release.runtime != "backend":
+        assert set(ran_on) == {answer.release.provider}
 
 
 def test_the_opset_is_told(answer: Answer) -> None:
