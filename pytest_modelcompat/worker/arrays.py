@@ -5,11 +5,18 @@ float8 as uint8, types under a byte packed in uint8 as they are in raw_data. Who
 type (`ml_dtypes`) makes a view of it.
 """
 
+from __future__ import annotations
+
 import sys
 
 from .values import BITS, Value, raw
 
 __all__ = ["CARRIERS", "NUMPY", "from_array", "packed", "to_array", "unpacked", "without_padding"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 NUMPY = frozenset({
     "float32", "float64", "float16", "int8", "int16", "int32", "int64",
@@ -33,7 +40,7 @@ _SMALL = 1 << 14  # bytes that are cheaper to copy than to share
 _LITTLE = sys.byteorder == "little"
 
 
-def to_array(value):
+def to_array(value: Value) -> Any:
     """A tensor as an array that shares its memory where it can (then it is read-only).
 
     Types under a byte come as a flat uint8 array, packed. Strings come as objects of `str`.
@@ -51,7 +58,7 @@ def to_array(value):
     return found if BITS[value.dtype] < _BYTE else found.reshape(value.shape)
 
 
-def from_array(array, dtype=None):
+def from_array(array: Any, dtype: str | None = None) -> Value:
     """An array, or a numpy scalar, as a tensor Value.
 
     Args:
@@ -62,7 +69,7 @@ def from_array(array, dtype=None):
         ValueError: its type is none that a Value has.
     """
     if dtype is None:
-        name = _LITTLE_ENDIAN.get(getattr(getattr(array, "dtype", None), "str", None))
+        name = _LITTLE_ENDIAN.get(getattr(getattr(array, "dtype", None), "str", ""))
         if name is not None and array.nbytes <= _SMALL:  # nearly always
             return Value.tensor(name, array.shape, array.tobytes())
     import numpy
@@ -91,7 +98,7 @@ def _encoded(item):
     return str(item).encode("utf-8", "surrogatepass")
 
 
-def without_padding(dtype, shape, data):
+def without_padding(dtype: str, shape: tuple[int, ...], data: Any) -> Any:
     """Packed data with zeros in the bits behind the last element; runtimes leave rubbish there."""
     rest = _count(shape) * BITS[dtype] % _BYTE
     if not rest:
@@ -99,7 +106,7 @@ def without_padding(dtype, shape, data):
     return bytes(data[:-1]) + bytes([data[-1] & ((1 << rest) - 1)])
 
 
-def unpacked(value):
+def unpacked(value: Value) -> Any:
     """A tensor of a type under a byte as an array of int8 or uint8, one element each.
 
     float4 comes as its codes. Raises ValueError for other dtypes.
@@ -119,7 +126,7 @@ def unpacked(value):
     return codes
 
 
-def packed(array, dtype):
+def packed(array: Any, dtype: str) -> Value:
     """An array with one element each, of a type under a byte, as a tensor Value."""
     import numpy
 

@@ -3,6 +3,8 @@
 `test_data_set_N/input_K.pb` does not say what it holds; the graph's type of that input does.
 """
 
+from __future__ import annotations
+
 import math
 import struct
 
@@ -13,11 +15,15 @@ from .wire import fields, integers, scalars, text
 
 __all__ = ["quantized", "read_tensor", "read_value"]
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _DEPTH = 32
 _PACK = {"int32": "i", "int64": "q", "uint32": "I", "uint64": "Q"}
 
 
-def read_value(source, declared):
+def read_value(source: Any, declared: str) -> Value:
     """The value in a file of a data set.
 
     Args:
@@ -44,13 +50,15 @@ def read_value(source, declared):
     raise ValueError("cannot read a value of type {!r}".format(declared)[:200])
 
 
-def read_tensor(view):
+def read_tensor(view: memoryview) -> Value:
     """A TensorProto as a Value.
 
     Raises:
         ValueError: malformed, its data are external, or they do not fill its shape.
     """
-    dims, dtype, held = [], None, {}
+    dims: list[int] = []
+    held: dict[int, Any] = {}
+    dtype = None
     for number, wire, value in fields(view):
         if number == 1:
             integers(wire, value, dims)
@@ -202,7 +210,7 @@ _SAME_VALUES = frozenset({"Identity", "Reshape", "Transpose", "Flatten", "Squeez
 _TO_CODES = frozenset({"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul"})
 
 
-def quantized(source, feeds=None):
+def quantized(source: Any, feeds: Any = None) -> dict[str, float]:
     """The quantum of each main-graph output that comes from a quantize or dequantize node.
 
     An output of codes (QuantizeLinear and its like) has the quantum 1.0: one code. An output of
@@ -217,7 +225,9 @@ def quantized(source, feeds=None):
     Raises:
         ValueError: malformed.
     """
-    makers, constants, outputs = {}, {}, []
+    makers: dict[str, Any] = {}
+    constants: dict[str, Any] = {}
+    outputs: list[str] = []
     with opened(source) as view:
         for kind, message, path in messages(view):
             if kind == "graph" and path == ("model",):

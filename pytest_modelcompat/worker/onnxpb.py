@@ -5,9 +5,11 @@ reads just what is needed, iteratively, with bounds on depth, counts and sizes; 
 hold is a ValueError. `onnxdata.py` reads values, `onnxmake.py` writes small models.
 """
 
+from __future__ import annotations
+
 import contextlib
 import mmap
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, NamedTuple
 
 from .wire import count, fields, signed, text
 
@@ -90,7 +92,7 @@ def opened(source):
     yield memoryview(source).cast("B")
 
 
-def external_data(source):
+def external_data(source: Any) -> list[tuple[str, str, int, int | None]]:
     """Where tensors outside the file lie: [(tensor name, location, offset, length)].
 
     Args:
@@ -104,7 +106,8 @@ def external_data(source):
         for kind, message, _ in messages(view):
             if kind != "tensor":
                 continue
-            name, external, entries = "", False, {}
+            entries: dict[str, str] = {}
+            name, external = "", False
             for number, _, value in fields(message):
                 if number == 8:
                     name = text(value)
@@ -154,19 +157,19 @@ class Summary(NamedTuple):
     """
 
     ir_version: int
-    imports: Dict[str, int]
+    imports: dict[str, int]
     producer: str
     producer_version: str
-    metadata: Dict[str, str]
-    inputs: List[Any]
-    outputs: List[Any]
-    initializers: List[str]
-    nodes: List[Any]
+    metadata: dict[str, str]
+    inputs: list[Any]
+    outputs: list[Any]
+    initializers: list[str]
+    nodes: list[Any]
     main_nodes: int
-    functions: List[Any]
+    functions: list[Any]
 
 
-def summary(source):
+def summary(source: Any) -> Summary:
     """Read a model's summary.
 
     Args:
@@ -175,9 +178,19 @@ def summary(source):
     Raises:
         ValueError: no graph, or malformed.
     """
-    found = {"ir_version": 0, "producer": "", "producer_version": "", "main_nodes": 0}
-    imports, metadata = {}, {}
-    inputs, outputs, initializers, nodes, functions = [], [], [], [], []
+    found: dict[str, Any] = {
+        "ir_version": 0,
+        "producer": "",
+        "producer_version": "",
+        "main_nodes": 0,
+    }
+    imports: dict[str, int] = {}
+    metadata: dict[str, str] = {}
+    inputs: list[Any] = []
+    outputs: list[Any] = []
+    nodes: list[Any] = []
+    functions: list[Any] = []
+    initializers: list[str] = []
     graphs = 0
     with opened(source) as view:
         for kind, message, path in messages(view):
@@ -256,7 +269,7 @@ def _value_info(view):
     return name, kind, shape
 
 
-def read_type(view):
+def read_type(view: memoryview) -> tuple[str, Any]:
     """A TypeProto as (text, shape).
 
     The text is "tensor(float32)", "seq(tensor(int64))", "optional(…)", "map(int64,…)",
@@ -315,7 +328,7 @@ def _dimension(view):
     return found
 
 
-def main_opset(source):
+def main_opset(source: Any) -> int:
     """The opset of the model's main domain, 0 where the file imports none or is no ONNX."""
     found = 0
     try:
@@ -330,6 +343,6 @@ def main_opset(source):
     return found
 
 
-def main_nodes(view):
+def main_nodes(view: memoryview) -> int:
     """How many nodes the main graph has, read by lengths alone."""
     return sum(count(graph, 1) for number, wire, graph in fields(view) if number == 7 and wire == 2)
