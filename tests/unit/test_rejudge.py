@@ -70,8 +70,11 @@ def test_other_tolerances_change_what_they_are_about(store):
     assert found[1].expectation == Expectation(outcome=Outcome.OK)
     assert found[2].expectation == Expectation(outcome=Outcome.XFAIL, known="K")
     assert found[2].judgement.mismatch["index"] == [1]
+    store.set_expectations([("cell-a", 3, Expectation(outcome=Outcome.XPASS, known="K"))])
     result = rejudge(store, runtimes=RUNTIMES, tolerances=TIGHT)
     assert statuses(store) == ["passed", "failed", "failed", "failed", "not_run", "crashed"]
+    (surprise,) = (each for each in store.cases() if each.n == 3)
+    assert surprise.expectation == Expectation(outcome=Outcome.XFAIL, known="K")
     assert [each.measurement for each in store.cases()] == before
     assert next(store.cases(status="failed")).expectation.outcome is Outcome.NOT_OK
 

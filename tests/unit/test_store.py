@@ -368,7 +368,7 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.parametrize("follows", ["the same run", "another run"])
+@pytest.mark.parametrize("follows", ["the same run", "another run", "another, watched"])
 def test_a_second_run_is_refused_and_a_killed_one_is_not_in_the_way(tmp_path: Path, follows: str):
     code = HOLD.format(root=str(Path(__file__).parents[2]), folder=str(tmp_path))
     with subprocess.Popen(
@@ -384,12 +384,16 @@ def test_a_second_run_is_refused_and_a_killed_one_is_not_in_the_way(tmp_path: Pa
         other.stdin.close()
     # What the killed one left in its log goes with it: none of it gets into the new store.
     assert (tmp_path / "run.sqlite-wal").stat().st_size
-    if follows == "another run":
+    if follows != "the same run":
+        watcher = sqlite3.connect(tmp_path / "run.sqlite")
+        if follows == "another, watched":
+            watcher.execute("SELECT count(*) FROM measurement").fetchone()
         with open_store(tmp_path, "other") as store:
             assert not store.continued
             assert list(store.cases()) == []
             store.add_cases([case(n) for n in range(500)])
             assert store.counts() == {"cell-a": {"passed": 500}}
+        watcher.close()
         connection = sqlite3.connect(tmp_path / "run.sqlite")
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.close()
