@@ -27,7 +27,7 @@ CHANGES = ("", "new", "fixed", "still", "known", "added", "moved", "back", "no_d
 _QUIET = tuple(STATUSES.index(word) for word in ("skipped", "not_run"))
 _PASSED, _FALLBACK = STATUSES.index("passed"), STATUSES.index("fallback")
 _MISSING = tuple(STATUSES.index(word) for word in ("unsupported", "gated"))
-_NOT_OK, _XFAIL = OUTCOMES.index("not_ok"), OUTCOMES.index("xfail")
+_NOT_OK, _XFAIL, _XPASS = (OUTCOMES.index(word) for word in ("not_ok", "xfail", "xpass"))
 _NEW, _FIXED, _STILL, _KNOWN, _ADDED, _MOVED, _BACK, _NO_DATA = range(1, 9)
 
 
@@ -40,6 +40,8 @@ class Change:
         compared: measured in both.
         counts: change word -> cases. `new` counts cases that worked and no longer do, those
             that are no longer supported included; `lost` tells how many of them are those.
+        added_bad: of `added`, those that do not work.
+        unexpected: cases that pass although a known issue says that they fail.
         still_missing: of `still`, those that the runtime does not support in either.
         still_moved: cases that ran on another provider before and after.
         works: compared cases that work after.
@@ -53,6 +55,8 @@ class Change:
     compared: int
     counts: dict[str, int]
     lost: int
+    added_bad: int
+    unexpected: int
     still_missing: int
     still_moved: int
     works: int
@@ -126,6 +130,8 @@ def changed(cases: Cases, old: int, new: int) -> Change:
         compared=int((was & now).sum()),
         counts=counts,
         lost=int(((codes == _NEW) & missing).sum()),
+        added_bad=int(((codes == _ADDED) & ~work).sum()),
+        unexpected=int((now & (cases.column("outcome", new) == _XPASS)).sum()),
         still_missing=int(((codes == _STILL) & missing).sum()),
         still_moved=int((was & now & moved_before & fallback).sum()),
         works=int((was & now & work).sum()),

@@ -342,18 +342,15 @@ def _broken(change: Change) -> str:
 def _rest(change: Change) -> str:
     """What does not decide the verdict and must not be hidden either."""
     counts = change.counts
-    parts = []
-    if counts["known"]:
-        parts.append(f"{count(counts['known'])} known")
     failing = counts["still"] - change.still_missing
-    if failing:
-        parts.append(f"{count(failing)} {'fails' if failing == 1 else 'fail'} as before")
-    if change.still_missing:
-        parts.append(f"{count(change.still_missing)} not supported as before")
-    if change.still_moved:
-        parts.append(f"{count(change.still_moved)} on another provider as before")
-    if counts["fixed"]:
-        parts.append(f"{count(counts['fixed'])} newly work{'s' if counts['fixed'] == 1 else ''}")
-    if counts["added"]:
-        parts.append(f"{count(counts['added'])} measured for the first time")
-    return ", ".join(parts)
+    told = (
+        (counts["known"], "known", "known"),
+        (failing, "fails as before", "fail as before"),
+        (change.still_missing, "not supported as before", "not supported as before"),
+        (change.still_moved, "on another provider as before", "on another provider as before"),
+        (counts["fixed"], "newly works", "newly work"),
+        (counts["added"], "measured for the first time", "measured for the first time"),
+        (change.added_bad, "of these does not work", "of these do not work"),
+        (change.unexpected, "passes unexpectedly", "pass unexpectedly"),
+    )
+    return ", ".join(f"{count(n)} {one if n == 1 else many}" for n, one, many in told if n)

@@ -16,7 +16,7 @@ class List {
     this.layer = el("div", { class: "list-layer", role: "rowgroup" });
     this.head = el("div", { class: "list-row list-head", role: "row" }, ...COLUMNS_SHOWN.map((name) => el("div", { role: "columnheader" }, name)));
     this.node = el("div", { class: "list", role: "grid", tabindex: 0, "aria-label": "Cases", "aria-colcount": COLUMNS_SHOWN.length,
-      scroll: () => this.paint(), keydown: (/** @type {KeyboardEvent} */ e) => this.key(e), focus: () => this.paint() },
+      scroll: () => this.paint(), keydown: (/** @type {KeyboardEvent} */ e) => this.key(e) },
     el("div", { role: "rowgroup", class: "list-heads" }, this.head), this.space, this.layer);
     new ResizeObserver(() => this.paint()).observe(this.node);
   }

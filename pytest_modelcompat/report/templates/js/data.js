@@ -13,7 +13,7 @@
 
 const ARRAYS = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, int16: Int16Array };
 
-/** Everything the page knows; filled by `open`. @type {any} */
+/** Everything the page knows; filled by `unpackAll`. @type {any} */
 const run = {};
 /** @type {Map<number, Promise<Record<string, any>>>} */
 const chunks = new Map();
@@ -27,7 +27,7 @@ async function unpack(id) {
   return new Response(stream).arrayBuffer();
 }
 
-async function open() {
+async function unpackAll() {
   const [meta, columns] = await Promise.all([unpack("mc-meta"), unpack("mc-columns")]);
   Object.assign(run, JSON.parse(new TextDecoder().decode(meta)));
   run.columns = {};
@@ -111,11 +111,12 @@ function reproOf(row) {
   const { unit, name } = caseOf(row);
   const names = { [run.marks.case]: name, [run.marks.unit]: unit,
     [run.marks.dotted]: unit.replaceAll("::", "."), [run.marks.cell]: run.cells[cellOf(row)].id };
-  return nameOf("repro", row).replace(/[\x01-\x04]/g, (/** @type {string} */ mark) => names[mark] ?? mark);
+  return nameOf("repro", row).replace(/[\x01-\x04]/g, (mark) => /** @type {Record<string, string>} */ (names)[mark] ?? mark);
 }
 
-/** Cells of the same target in order of version, the row's own among them. @param {number} row */
-function history(row) {
+/** The case in the cells of its target, in order of version.
+ * @param {number} row @returns {{version: string, cell: number, row: number}[]} */
+function overVersions(row) {
   const cell = cellOf(row);
   const lane = run.lanes.find((/** @type {any} */ l) => l.stops.some((/** @type {any} */ s) => s[1] === cell));
   if (!lane) return [];

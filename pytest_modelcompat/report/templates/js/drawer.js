@@ -122,7 +122,7 @@ function caseDetails(row, d) {
 
 /** The case over the versions of its target. @param {number} row */
 function historyStrip(row) {
-  const stops = history(row);
+  const stops = overVersions(row);
   if (stops.length < 2) return null;
   return el("div", null, el("h3", null, "Over the versions"), el("ol", { class: "strip" }, ...stops.map(({ version, cell, row: at }) => {
     const state = at < 0 ? run.state.no_data : stateOf(at);
@@ -142,12 +142,13 @@ function asIssue(row, d) {
     ...Object.entries(cell.axes).map(([axis, value]) => `- ${axis}: ${value}`),
     ...Object.entries(cell.attestation.versions ?? {}).map(([k, v]) => `- ${k} ${v}`), "",
     d.error && fence(clean(d.error.message)), m && `Worst element: output ${flat(m.output)} at [${flat(m.index)}], got ${flat(m.actual)}, expected ${flat(m.expected)}, error / tolerance ${flat(m.ratio)}.`,
-    "", `Over the versions: ${history(row).map((s) => `${s.version} ${s.row < 0 ? "no data" : stateOf(s.row).text}`).join(", ")}.`, "", "To reproduce:", fence(reproOf(row)),
+    "", `Over the versions: ${overVersions(row).map((s) => `${s.version} ${s.row < 0 ? "no data" : stateOf(s.row).text}`).join(", ")}.`, "", "To reproduce:", fence(reproOf(row)),
   ].filter((line) => line !== undefined && line !== false && line !== null).join("\n");
 }
 
 /** @param {number} position @returns {Child[]} */
 function cellDrawer(position) {
+  /** @type {Cell} */
   const cell = run.cells[position];
   const state = run.cellState[cell.status] ?? run.state.no_data;
   const environment = run.environments[cell.environment.id] ?? {};

@@ -95,7 +95,7 @@ function roving(table, selector) {
       const inside = [.../** @type {NodeListOf<HTMLElement>} */ (cell.querySelectorAll(selector))];
       to = inside[inside.indexOf(from) + step];
       for (let n = here + step; !to && n >= 0 && n < rows.length; n += step) {
-        to = /** @type {HTMLTableRowElement} */ (rows[n]).cells[column]?.querySelector(selector);
+        to = /** @type {HTMLElement | null | undefined} */ (/** @type {HTMLTableRowElement} */ (rows[n]).cells[column]?.querySelector(selector));
       }
     } else return;
     event.preventDefault();

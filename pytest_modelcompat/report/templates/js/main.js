@@ -39,7 +39,7 @@ function navigation() {
 
 async function start() {
   try {
-    await open();
+    await unpackAll();
   } catch (problem) {
     byId("mc-main").prepend(el("p", { class: "alarm", role: "alert" }, `The data inside this page could not be unpacked (${problem}). What is shown below is complete as far as it goes.`));
     return;

@@ -58,11 +58,11 @@ function badness(cells) {
 /** @param {Cell} cell @param {number} position */
 function cellFace(cell, position) {
   const state = run.state[cell.lead] ?? run.cellState[cell.lead];
-  return el("a", { class: `cell t-${cell.tone}${cell.measured ? "" : " silent"}`, href: `#${encodeURIComponent(cell.id)}`, "data-cell": position, "aria-label": cell.label },
+  return el("a", { class: `cell t-${cell.tone}${cell.measured ? "" : " silent"}`, href: `#${encodeURIComponent(cell.id)}`, "data-cell": position },
     el("span", { class: "cell-head" }, glyph({ ...state, glyph: cell.glyph }), el("span", { class: "cell-word" }, cell.headline),
       cell.new > 0 && el("b", { class: "new" }, `${count(cell.new)} new`)),
     cell.bar.length > 0 && bar(cell.bar),
-    el("span", { class: "cell-note", dir: "auto" }, cell.note));
+    el("span", { class: "cell-note", dir: "auto" }, cell.note), el("span", { class: "vh" }, `; ${shorten(cell.label, 600)}`));
 }
 
 /** @param {{columns: string, facets: string, rows: string}} pivot */
@@ -90,7 +90,7 @@ function drawFacet(pivot, rowAxes, facet, cells) {
     const label = rowAxes.filter((axis) => axis in cell.axes || axis === "matrix" || axis === "distribution")
       .map((axis) => valueFace(axis, axisValue(cell, axis), pivot.facets));
     const key = JSON.stringify(label);
-    const row = rows.get(key) ?? { label, squares: columns.map(() => []), times: 1 };
+    const row = rows.get(key) ?? { label, squares: columns.map(() => /** @type {number[]} */ ([])), times: 1 };
     row.squares[columns.indexOf(axisValue(cell, pivot.columns))].push(n);
     rows.set(key, row);
   }

@@ -112,7 +112,7 @@ function opsetTable(target, unit) {
   /** @type {Map<number, Map<number, Map<number, number>>>} */
   const seen = new Map(); // opset -> version's place -> state -> cases
   const wanted = new Uint8Array(run.keys.length);
-  run.keys.forEach(([u]/** @type {[number]} */, n) => { wanted[n] = Number(run.units[u][0] === "op_support" && run.units[u][1] === unit); });
+  run.keys.forEach((/** @type {[number, string]} */ [u], /** @type {number} */ n) => { wanted[n] = Number(run.units[u][0] === "op_support" && run.units[u][1] === unit); });
   target.cells.forEach((/** @type {string} */ id, /** @type {number} */ place) => {
     const cell = run.byId.get(id);
     for (let row = run.start[cell]; row < run.start[cell + 1]; row++) {

@@ -43,14 +43,9 @@ function address(changes, view) {
 function go(hash, quietly = false) {
   if (hash === location.hash) return;
   if (quietly) {
-    history_replace(hash);
+    history.replaceState(null, "", hash);
     dispatchEvent(new HashChangeEvent("hashchange"));
   } else location.hash = hash;
-}
-
-/** @param {string} hash */
-function history_replace(hash) {
-  window.history.replaceState(null, "", hash);
 }
 
 const DRAWER = { cell: null, check: null, unit: null, case: null };
