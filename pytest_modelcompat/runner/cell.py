@@ -34,6 +34,7 @@ from pytest_modelcompat.runner.orders import (
     CaseOrder,
     Order,
     cell_environment,
+    on_host,
     order_for,
     place_files,
 )
@@ -287,12 +288,16 @@ def start(planned: PlannedCell, prepared: Prepared, *, folder: Path) -> CellProc
     scratch = folder / "scratch"
     scratch.mkdir()
     bundles = tuple(path for workload in planned.workloads for path in workload.bundles)
+    worker = worker_file(cache.cache_folder() / "worker")
+    env = cell_environment(planned.cell, scratch=scratch)
+    if on_host(planned.cell):
+        env.setdefault("MODELCOMPAT_CODE", str(worker.with_suffix("")))
     return CellProcess(
         registry.kind_of(prepared.spec),
         prepared,
         order=order_for(planned.cell, bundles=bundles, root=root),
         folder=folder,
         files=[*bundles, *([root] if root else [])],
-        env=cell_environment(planned.cell, scratch=scratch),
-        worker=worker_file(cache.cache_folder() / "worker"),
+        env=env,
+        worker=worker,
     )

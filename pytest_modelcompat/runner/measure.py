@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pytest_modelcompat.results.store import Store
     from pytest_modelcompat.runner.board import Board
     from pytest_modelcompat.runner.cell import CellProcess
+    from pytest_modelcompat.runner.places import Places
     from pytest_modelcompat.runner.plan import PlannedCase, PlannedCell, Workload
 
 __all__ = ["CellEnd", "Measurer"]
@@ -84,6 +85,7 @@ class Measurer:
         board: where they are counted.
         expect: puts the expectation into a judged case's record.
         folder: private to this cell, empty.
+        places: folders that are told by name.
         bundles: opens a bundle file, shared between cells.
         repro: the command that shows a unit.
     """
@@ -98,6 +100,7 @@ class Measurer:
         board: Board,
         expect: Callable[[CaseRecord], CaseRecord],
         folder: Path,
+        places: Places,
         bundles: Callable[[Path], Bundle],
         repro: Callable[[PlannedCell, str, str], str],
     ) -> None:
@@ -108,6 +111,7 @@ class Measurer:
         self._board = board
         self._expect = expect
         self._folder = folder
+        self._places = places
         self._bundles = bundles
         self._repro = repro
         self._open: dict[int, _Open] = {}
@@ -186,13 +190,13 @@ class Measurer:
         end = self._end
         match event:
             case events.Attest(facts=facts):
-                end.attestation, end.stage = facts, Stage.IMPORT
+                end.attestation, end.stage = self._places.told(facts), Stage.IMPORT
             case events.Unavailable(reason=reason):
                 end.status, end.stage, end.reason = CellStatus.UNAVAILABLE, Stage.LOAD, reason
                 process.finish()
             case events.ImportFailed():
                 end.status, end.stage = CellStatus.ENVIRONMENT_FAILED, Stage.IMPORT
-                end.reason = event.text()
+                end.reason = self._places.told(event.text())
             case events.Result() | events.Ended():
                 self._case(event, process)
             case events.Leftover() | events.ExitCrash() | events.Note():
@@ -272,7 +276,7 @@ class Measurer:
     ) -> Measurement:
         """The event as a measurement; outputs are kept, except those that the bundle holds."""
         if event.variant is not None:
-            return event.measurement(outputs=tuple("?" for _ in outputs), expected=None)
+            return self._told(event.measurement(outputs=("?",) * len(outputs), expected=None))
         keep = self._store.put_blob
         digests = [
             EQUAL if same_ else keep(encode(each))
@@ -281,7 +285,13 @@ class Measurer:
         stored = None
         if expected is not None and not all(equal):
             stored = keep(encode(list(expected)))
-        return event.measurement(outputs=tuple(digests), expected=stored)
+        return self._told(event.measurement(outputs=tuple(digests), expected=stored))
+
+    def _told(self, measurement: Measurement) -> Measurement:
+        """Without the folders of this machine; raw otherwise."""
+        if measurement.error is None:
+            return measurement
+        return replace(measurement, error=self._places.told(measurement.error))
 
     def _record(
         self,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_modelcompat.matrix.model import Cell
     from pytest_modelcompat.runner.plan import PlannedCell
 
-__all__ = ["CaseOrder", "Order", "cell_environment", "order_for", "place_files"]
+__all__ = ["CaseOrder", "Order", "cell_environment", "on_host", "order_for", "place_files"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +100,11 @@ _THREADS = (
 _RESERVING = ("CUDA", "Tensorrt", "TensorRT", "ROCM", "MIGraphX", "GPU", "cuda")
 
 
+def on_host(cell: Cell) -> bool:
+    """Whether its process is one of this machine, with this machine's files."""
+    return cell.image.kind not in ("docker", "ssh")
+
+
 def place_files(planned: PlannedCell, folder: Path) -> Path | None:
     """Put the models that are files of their own into a folder; None where there are none."""
     found = None
@@ -134,7 +139,6 @@ def order_for(cell: Cell, *, bundles: tuple[Path, ...], root: Path | None) -> Or
         root: folder of the models that are files of their own.
     """
     framework = cell.framework
-    on_host = cell.image.kind not in ("docker", "ssh")
     reserves = any(word in cell.provider for word in _RESERVING)
     base = min(BASE.get(framework.runtime, ("cpu",)))
     return Order(
@@ -144,7 +148,7 @@ def order_for(cell: Cell, *, bundles: tuple[Path, ...], root: Path | None) -> Or
         provider=cell.provider,
         options=dict(cell.options),
         case=cell.limits.case,
-        memory=cell.limits.memory if on_host and not reserves else None,
+        memory=cell.limits.memory if on_host(cell) and not reserves else None,
         threads=cell.limits.threads,
         bundles=bundles,
         files_root=root,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ from pytest_modelcompat.runner import command, repro
 from pytest_modelcompat.runner.board import Board
 from pytest_modelcompat.runner.closing import attested, suspected, unanswered
 from pytest_modelcompat.runner.measure import CellEnd, Measurer
+from pytest_modelcompat.runner.places import Places
 from pytest_modelcompat.runner.references import References
 from pytest_modelcompat.runner.reuse import Reuse
 from pytest_modelcompat.runner.schedule import Schedule
@@ -159,7 +161,11 @@ class Running:
         return made
 
     def _record(self, made: Prepared | Failure) -> None:
-        self.store.set_environment(registry.record(made))
+        told = Places(cache=self.settings.cache).told
+        record = registry.record(made)
+        self.store.set_environment(
+            replace(record, reason=told(record.reason), log=told(record.log))
+        )
         if made.lock is not None:
             self.store.set_lock(made.lock.digest, made.lock.text)
 
@@ -185,7 +191,8 @@ class Running:
             return CellEnd(status=CellStatus.INTERRUPTED, reason=self._stopped), prepared
         assert prepared is not None
         if isinstance(prepared, Failure):
-            end = CellEnd(status=prepared.status, stage=prepared.stage, reason=prepared.reason)
+            reason = Places(cache=self.settings.cache).told(prepared.reason)
+            end = CellEnd(status=prepared.status, stage=prepared.stage, reason=reason)
             return end, prepared
         return self._measured(planned, prepared), prepared
 
@@ -249,6 +256,7 @@ class Running:
                 board=self.board,
                 expect=self.verdicts.expect,
                 folder=folder,
+                places=Places(cell=folder, cache=self.settings.cache),
                 bundles=self._bundle,
                 repro=self._repro,
             )
