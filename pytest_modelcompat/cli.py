@@ -10,6 +10,7 @@ import argparse
 import json
 import shutil
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_li
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_modelcompat.results.changes import Change
     from pytest_modelcompat.results.stored import StoredCase, StoredCell
 
 __all__ = ["main"]
@@ -103,6 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.set_defaults(run=_rejudge)
 
+    one = commands.add_parser("diff", help="tell what changed from one stored run to another")
+    one.add_argument("before", help="folder of the earlier run")
+    one.add_argument("after", nargs="?", default=DEFAULT_REPORT, help="folder of the later run")
+    one.add_argument("--all", action="store_true", help="known and still failing cases too")
+    one.set_defaults(run=_diff)
+
     one = commands.add_parser("explain", help="tell a case or cell of a stored run in full")
     one.add_argument("what", help="a cell's id, or part of a case's name")
     one.add_argument("--report", default=DEFAULT_REPORT, metavar="DIR")
@@ -172,6 +180,33 @@ def _rejudge(arguments: argparse.Namespace) -> int:
         )
     )
     return 0
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    from pytest_modelcompat.results.changes import Kind  # noqa: PLC0415
+    from pytest_modelcompat.results.compare import compare_runs  # noqa: PLC0415
+    from pytest_modelcompat.results.load import load  # noqa: PLC0415
+
+    quiet = frozenset() if arguments.all else frozenset({Kind.KNOWN, Kind.STILL_FAIL})
+    counts: Counter[str] = Counter()
+    fails = False
+    for change in compare_runs(load(Path(arguments.before)), load(Path(arguments.after))):
+        counts[change.kind.value] += 1
+        fails = fails or change.fails
+        if change.kind not in quiet:
+            sys.stdout.write(_change_line(change))
+    told = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
+    sys.stdout.write(f"{told or 'nothing changed'}\n")
+    return 1 if fails else 0
+
+
+def _change_line(change: Change) -> str:
+    where = " ".join(value for _, value in change.axes)
+    what = f" {change.check} {change.case}" if change.case is not None else ""
+    sides = [side.status if side else "-" for side in (change.before, change.after)]
+    packages = [f"{p.name} {p.before or '-'} -> {p.after or '-'}" for p in change.packages]
+    detail = ", ".join(packages) if packages else " -> ".join(sides)
+    return f"{change.kind.value:<11} {where}{what}: {detail}\n"
 
 
 def _explain(arguments: argparse.Namespace) -> int:
