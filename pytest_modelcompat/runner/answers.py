@@ -70,7 +70,7 @@ def _group(
         if reference["kind"] == "cell":
             chosen = from_cell(answers, str(reference.get("source", "")))
         else:
-            chosen = consensus(answers, workload.tolerances)
+            chosen = consensus(answers, workload.tolerances_of(case.unit))
         yield record, _judged(planned, record, chosen=chosen, answers=answers, store=store)
 
 
@@ -92,7 +92,7 @@ def _judged(
         outputs=[answers[record.cell]],
         expected=list(chosen.answer),
         identical=answers[record.cell] == chosen.answer,
-        tolerances=workload.tolerances,
+        tolerances=workload.tolerances_of(case.unit),
         suite=None,
         requested=planned.cell.provider,
         runtime=planned.cell.framework.runtime,

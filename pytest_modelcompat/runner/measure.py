@@ -26,17 +26,17 @@ from pytest_modelcompat.results.model import (
     Status,
 )
 from pytest_modelcompat.results.placement import BASE
+from pytest_modelcompat.results.terms import with_terms
 from pytest_modelcompat.runner import events
 from pytest_modelcompat.runner.cell import CaseOrder, start
 from pytest_modelcompat.worker.bundle import Bundle
 from pytest_modelcompat.worker.values import Value, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from pytest_modelcompat.environments.protocol import Prepared
-    from pytest_modelcompat.matrix.model import Tolerances
     from pytest_modelcompat.results.store import Store
     from pytest_modelcompat.runner.board import Board
     from pytest_modelcompat.runner.cell import CellProcess
@@ -244,18 +244,16 @@ class Measurer:
         outputs: list[Outputs] = event.outputs if isinstance(event, events.Result) else []
         equal = [expected is not None and same(each, expected) for each in outputs]
         measurement = self._measurement(event, outputs, expected, equal)
-        suite = (about["rtol"], about["atol"]) if about.get("rtol") is not None else None
+        terms = _terms(workload, case, about)
         judgement = judge(
             measurement,
             outputs=outputs,
             expected=expected,
             identical=bool(equal) and all(equal),
-            tolerances=_tolerances(workload, case.unit),
-            suite=suite,
             requested=self._provider(event.variant),
             runtime=self.planned.cell.framework.runtime,
             limits=self._end.attestation.get("limits"),
-            quantized=about.get("quantized"),
+            **terms,
         )
         return measurement, judgement
 
@@ -313,10 +311,15 @@ class Measurer:
                 measurement=measurement,
                 judgement=judgement,
                 expectation=Expectation(outcome=Outcome.INFO),
-                reference=case.reference,
+                reference=self._reference(workload, case),
                 repro=self._repro(self.planned, workload.check, case.unit),
             )
         )
+
+    def _reference(self, workload: Workload, case: PlannedCase) -> dict[str, Any] | None:
+        """What it was judged against, and on which terms, so that it can be judged again."""
+        about = self._bundles(workload.bundles[case.bundle]).case(case.index)
+        return with_terms(case.reference, **_terms(workload, case, about))
 
     def _settle(self, waiting: _Open) -> None:
         judgement = attribution.attribute(waiting.record.judgement, waiting.variants)
@@ -365,11 +368,14 @@ def not_run(
     )
 
 
-def _tolerances(workload: Workload, unit: str) -> Tolerances | None:
-    """What the matrix gives for a unit: a model's own before the check's, type by type."""
-    given = dict(workload.tolerances or ())
-    given.update(next((m.tolerance for m in workload.entry.models if m.name == unit), ()))
-    return tuple(given.items()) or None
+def _terms(workload: Workload, case: PlannedCase, about: Mapping[str, Any]) -> dict[str, Any]:
+    """On which terms a case is judged, as `judge` takes them."""
+    given = about.get("rtol") is not None
+    return {
+        "suite": (about["rtol"], about["atol"]) if given else None,
+        "tolerances": workload.tolerances_of(case.unit),
+        "quantized": about.get("quantized"),
+    }
 
 
 def same(outputs: Outputs, expected: Sequence[tuple[str | int, Value]]) -> bool:

@@ -77,6 +77,12 @@ class Workload:
             grouped.setdefault(case.unit, []).append(n)
         return {unit: tuple(ns) for unit, ns in grouped.items()}
 
+    def tolerances_of(self, unit: str) -> Tolerances | None:
+        """What the matrix gives for a unit: a model's own before the check's, type by type."""
+        given = dict(self.tolerances or ())
+        given.update(next((m.tolerance for m in self.entry.models if m.name == unit), ()))
+        return tuple(given.items()) or None
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedCell:
