@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from collections import Counter
@@ -55,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.run(arguments))
+    except BrokenPipeError:  # whoever read this has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except UsageProblem as problem:
         for each in problem.problems:
             sys.stderr.write(f"modelcompat: {each}\n")
@@ -143,12 +147,20 @@ def _init(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    options = [f"--compat-matrix={arguments.matrix}", "--compat-plan", "-p", "no:cacheprovider"]
-    if not arguments.matrix:
-        options[0] = "--compat-matrix"
-    if arguments.select:
-        options.append(f"--compat-select={arguments.select}")
-    return int(pytest.main(options))
+    from pytest_modelcompat import pipeline  # noqa: PLC0415
+
+    root = Path.cwd()
+    settings = pipeline.Settings(
+        files=pipeline.matrix_files(arguments.matrix, root),
+        report=root / DEFAULT_REPORT,
+        root=root,
+        select=arguments.select,
+    )
+    loaded = pipeline.Loaded(settings, pipeline.load(settings))
+    for text in pipeline.plan_text(pipeline.plan(pipeline.corpora(loaded)).plan):
+        sys.stdout.write(text)
+    sys.stdout.write("\n")
+    return 0
 
 
 def _lock(arguments: argparse.Namespace) -> int:

@@ -9,14 +9,15 @@ finish    running          -> ended               outputs, report, the lines for
 
 from __future__ import annotations
 
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_modelcompat import DEFAULT_MATRICES, report
 from pytest_modelcompat import matrix as language
-from pytest_modelcompat import report
 from pytest_modelcompat.checks import protocol as checks
 from pytest_modelcompat.environments.spec import environment_of
 from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem, command_line
@@ -49,6 +50,7 @@ __all__ = [
     "corpora",
     "finish",
     "load",
+    "matrix_files",
     "plan",
     "plan_text",
     "start",
@@ -101,6 +103,33 @@ class Planned:
 
     settings: Settings
     plan: Plan
+
+
+def matrix_files(named: str, root: Path) -> tuple[Path, ...]:
+    """The matrices that a name means: a file, or all of a folder.
+
+    Args:
+        named: as on the command line; a relative one is looked for where the user stands, then
+            below the root. Empty: the default folder.
+        root: of the project.
+
+    Raises:
+        UsageProblem: there is nothing, or no matrix in it.
+    """
+    shown = named or DEFAULT_MATRICES
+    where = Path(shown)
+    if "\0" in shown:
+        raise UsageProblem(command_line.no_matrix(shown))
+    if not os.path.lexists(where):
+        where = root / where
+    if not os.path.lexists(where):
+        raise UsageProblem(command_line.no_matrix(shown))
+    if not where.is_dir():
+        return (where.absolute(),)
+    found = sorted(p.absolute() for p in where.iterdir() if p.suffix in {".yaml", ".yml"})
+    if not found:
+        raise UsageProblem(command_line.empty_folder(shown))
+    return tuple(found)
 
 
 def load(settings: Settings) -> tuple[Matrix, ...]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_modelcompat import DEFAULT_MATRICES, DEFAULT_REPORT, pipeline
+from pytest_modelcompat import DEFAULT_REPORT, pipeline
 from pytest_modelcompat.errors import UsageProblem, command_line
 from pytest_modelcompat.items import EnvironmentItem, MatrixFile, UnitItem
 from pytest_modelcompat.progress import ProgressLine
@@ -97,7 +97,8 @@ def settings_of(config: pytest.Config) -> Settings:
     root = config.rootpath
     files: tuple[Path, ...] = ()
     try:
-        files = _matrix_files(option("compat_matrix"), str(config.getini("compat_matrix")), root)
+        named = option("compat_matrix") or str(config.getini("compat_matrix"))
+        files = pipeline.matrix_files(named, root)
     except UsageProblem as problem:
         problems.extend(problem.problems)
     jobs = _number(option("compat_jobs"), default=os.cpu_count() or 1)
@@ -134,18 +135,6 @@ def _first_option(config: pytest.Config) -> str:
     names = ("report", "select", "plan", "jobs", "baseline", "shard", "fresh", "fail_on")
     found = next(name for name in names if config.getoption(f"compat_{name}"))
     return "--compat-" + found.replace("_", "-")
-
-
-def _matrix_files(given: str, ini: str, root: Path) -> tuple[Path, ...]:
-    where = Path(given) if given else root / (ini or DEFAULT_MATRICES)
-    if "\0" in str(where) or not os.path.lexists(where):
-        raise UsageProblem(command_line.no_matrix(given or str(where)))
-    if not where.is_dir():
-        return (where.absolute(),)
-    found = sorted(p.absolute() for p in where.iterdir() if p.suffix in {".yaml", ".yml"})
-    if not found:
-        raise UsageProblem(command_line.empty_folder(given or str(where)))
-    return tuple(found)
 
 
 def _number(text: str | None, *, default: int) -> int | None:
