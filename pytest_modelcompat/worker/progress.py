@@ -52,11 +52,35 @@ def shared() -> int:
     return handle
 
 
+def _mapped(handle: int) -> mmap.mmap:
+    """The memory, without the copy of the descriptor that the module keeps.
+
+    A case that writes to whatever is open would write there. The copy gets the lowest free number.
+    """
+    copy = os.dup(handle)
+    os.close(copy)
+    made = mmap.mmap(handle, _SIZE)
+    if _same(copy, handle):
+        os.close(copy)
+        _KEPT.append(made)  # which would close that number again, whatever it is by then
+    return made
+
+
+_KEPT: list[mmap.mmap] = []
+
+
+def _same(one: int, other: int) -> bool:
+    try:
+        return os.path.sameopenfile(one, other)
+    except OSError:
+        return False
+
+
 class Progress:
     """The slots; the child's end has a method for each thing that can happen."""
 
     def __init__(self, handle: int) -> None:
-        self._map = mmap.mmap(handle, _SIZE)
+        self._map = _mapped(handle)
         self.slots = memoryview(self._map).cast("q")
 
     def begin(self, position: int) -> None:
