@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from pytest_modelcompat.matrix.model import Cell
     from pytest_modelcompat.runner.plan import PlannedCell
 
-__all__ = ["CaseOrder", "Order", "cell_environment", "on_host", "order_for", "place_files"]
+__all__ = [
+    "CaseOrder",
+    "Order",
+    "cell_environment",
+    "observed",
+    "on_host",
+    "order_for",
+    "place_files",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +99,6 @@ class CaseOrder:
 _INHERITED = (
     "PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
     "NVIDIA_DRIVER_CAPABILITIES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
-    "MODELCOMPAT_COVERAGE",
 )  # fmt: skip
 _THREADS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
@@ -127,7 +134,13 @@ def cell_environment(cell: Cell, *, scratch: Path) -> dict[str, str]:
     threads = dict.fromkeys(_THREADS, str(cell.limits.threads))
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     own = {"HOME": str(scratch), "TMPDIR": str(scratch), "LANG": "C.UTF-8"}
-    return {**inherited, **own, **threads, **dict(cell.env)}
+    return {**inherited, **own, **threads, **observed(), **dict(cell.env)}
+
+
+def observed() -> dict[str, str]:
+    """The variable by which this project's tests measure the worker's coverage, where it is set."""
+    name = "MODELCOMPAT_COVERAGE"
+    return {name: os.environ[name]} if name in os.environ else {}
 
 
 def order_for(cell: Cell, *, bundles: tuple[Path, ...], root: Path | None) -> Order:

@@ -20,16 +20,41 @@ def unpack(folder):
             file.write(__loader__.get_data(os.path.join(archive, *name.split("/"))))
 
 
+def unpacked(private):
+    """The folder of the worker's modules.
+
+    With MODELCOMPAT_CODE it is kept there for later sessions, with the bytecode that the first one
+    compiles; else it is private. Either way a child that is started anew finds bytecode.
+    """
+    kept = os.environ.get("MODELCOMPAT_CODE")
+    if kept and os.path.isdir(kept):
+        return kept
+    unpack(private)
+    if kept:
+        try:
+            os.rename(private, kept)
+        except OSError:  # another session was faster, or it cannot be written
+            return kept if os.path.isdir(kept) else private
+        return kept
+    return private
+
+
+def observe(script):
+    """Let coverage look on, which a script of the tests starts."""
+    import runpy  # noqa: PLC0415 - for tests only
+
+    runpy.run_path(script)
+
+
 def supervise(nonce):
     """Make the private folder and be the supervisor."""
     folder = os.path.join(os.environ.get("TMPDIR") or "/tmp", "modelcompat-" + nonce)  # noqa: S108
     os.makedirs(os.path.join(folder, "work"), mode=0o700)
-    code = os.path.join(folder, "code")
-    unpack(code)
+    code = unpacked(os.path.join(folder, "code"))
     sys.path[0] = code
     from modelcompat_worker import supervisor  # noqa: PLC0415 - from where it was just unpacked
 
-    supervisor.main(nonce, folder)
+    supervisor.main(nonce, folder, code)
 
 
 def child(arguments):
@@ -44,6 +69,8 @@ def child(arguments):
 
 
 if __name__ == "__main__":
+    if "MODELCOMPAT_COVERAGE" in os.environ:
+        observe(os.environ["MODELCOMPAT_COVERAGE"])
     if sys.argv[1] == "child":
         child(sys.argv[2:])
     elif sys.argv[1] == "collect":

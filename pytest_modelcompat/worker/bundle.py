@@ -16,12 +16,10 @@ A case is a dictionary:
     random               {"seed", "dims", "n"}: inputs are made in the child
 """
 
-import hashlib
 import json
 import mmap
 import os
 import struct
-import tempfile
 
 from .values import Blobs, describe, encode, parse, piece, restore
 
@@ -75,6 +73,8 @@ class Bundle:
 
     def verify(self):
         """Whether the content is what was written."""
+        import hashlib  # noqa: PLC0415 - readers in a cell do without
+
         return hashlib.sha256(self._data[_HEAD.size :]).hexdigest() == self.digest
 
     def __len__(self):
@@ -118,6 +118,8 @@ def case_digest(model, inputs, outputs):
         inputs: [(name or position, Value)].
         outputs: the same, or None.
     """
+    import hashlib  # noqa: PLC0415 - readers in a cell do without
+
     whole = hashlib.sha256()
     parts = (
         json.dumps(model, sort_keys=True).encode("ascii") if isinstance(model, dict) else model,
@@ -143,6 +145,8 @@ def write(path, meta, cases):
     Returns:
         The bundle's digest.
     """
+    import tempfile  # noqa: PLC0415 - readers in a cell do without
+
     path = os.fspath(path)
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".bundle-")
     try:
@@ -159,6 +163,8 @@ def write(path, meta, cases):
 
 
 def _write(file, meta, cases):
+    import hashlib  # noqa: PLC0415 - readers in a cell do without
+
     whole = hashlib.sha256()
 
     def put(data):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
 
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["facts"]
 
+_IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy"}
 _FLAGS = frozenset(
     "sse4_2 avx avx2 fma f16c avx512f avx512bw avx512vl avx512_vnni avx512_bf16 avx512_fp16"
     " avx_vnni amx_tile amx_int8 amx_bf16 asimd asimdhp asimddp sve sve2 bf16 i8mm".split()
@@ -23,12 +23,12 @@ def facts() -> dict[str, Any]:
     """Interpreter, platform, processor and installed distributions."""
     model, flags = _processor()
     return {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
+        "python": sys.version.split()[0],
+        "implementation": _IMPLEMENTATIONS.get(sys.implementation.name, sys.implementation.name),
         "executable": sys.executable,
         "platform": sys.platform,
-        "machine": platform.machine(),
-        "kernel": platform.release(),
+        "machine": os.uname().machine,
+        "kernel": os.uname().release,
         "libc": _libc(),
         "os": _system(),
         "cpu": model,

@@ -69,6 +69,18 @@ PROTOCOL = 1
 CHUNK = 1 << 16
 TOO_OLD = 3
 
+
+def _encoder() -> Callable[[Any], str]:
+    """Compact JSON; made once, because the standard library makes its C encoder for each call."""
+    c_encoder = json.encoder.c_make_encoder
+    if c_encoder is None:
+        return json.JSONEncoder(separators=(",", ":")).encode
+    quote = json.encoder.encode_basestring_ascii
+    encode = c_encoder(None, None, quote, None, ":", ",", False, False, True)  # noqa: FBT003
+    return lambda message: "".join(encode(message, 0))
+
+
+_encode = _encoder()
 _MESSAGE, _PAD = 1, 2
 _FIRST, _LAST = 1, 2
 _FIELDS = struct.Struct("<BBHII")  # kind, flags, reserved, number, length
@@ -89,11 +101,14 @@ def _frame(nonce: bytes, kind: int, flags: int, number: int, pieces: Sequence[An
 
 def frames(nonce: bytes, message: dict[str, Any], blobs: Sequence[Any] = ()) -> Iterator[list[Any]]:
     """The frames of a message, each as a list of buffers; big blobs are not copied."""
-    header = json.dumps(message, separators=(",", ":")).encode("ascii")
-    parts = [_LENGTH.pack(len(header)) + header, *blobs]
-    if sum(map(len, parts)) <= CHUNK:
+    header = _encode(message).encode("ascii")
+    parts = [_LENGTH.pack(len(header)), header, *blobs]
+    length = sum(map(len, parts))
+    if length <= CHUNK:  # nearly always, so in as few steps as possible
         payload = b"".join(parts)
-        yield [_frame(nonce, _MESSAGE, _FIRST | _LAST, 0, [payload]), payload]
+        fields = _FIELDS.pack(_MESSAGE, _FIRST | _LAST, 0, 0, length)
+        crc = zlib.crc32(payload, zlib.crc32(fields))
+        yield [b"".join((nonce, fields, _CRC.pack(crc), payload))]
         return
     number, previous = 0, None
     for pieces in _chunks(parts):
@@ -150,7 +165,7 @@ def send(
 def write(handle: int, pieces: Sequence[Any]) -> None:
     """Write all of these buffers, however often it takes."""
     try:
-        done = os.writev(handle, pieces)
+        done = os.writev(handle, pieces) if len(pieces) > 1 else os.write(handle, pieces[0])
     except BlockingIOError:
         done = 0
     if done == sum(map(len, pieces)):

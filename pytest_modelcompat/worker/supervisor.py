@@ -59,8 +59,8 @@ _PIECE = 4096  # what a pipe that is writable takes without blocking
 class Supervisor:
     """One session: an order, its cases, and the children that work on them."""
 
-    def __init__(self, nonce: bytes, folder: str, stdin: int, stdout: int) -> None:
-        self.nonce, self.folder = nonce, folder
+    def __init__(self, nonce: bytes, folder: str, code: str, stdin: int, stdout: int) -> None:
+        self.nonce, self.folder, self.code = nonce, folder, code
         self.stdin, self.stdout = stdin, stdout
         self.requests = protocol.Requests()
         self.poll = select.poll()
@@ -180,7 +180,7 @@ class Supervisor:
             (os.POSIX_SPAWN_DUP2, err[1], 2),
         ]
         arguments = [
-            *(sys.executable, "-I", "-u", os.path.join(self.folder, "code"), "child"),
+            *(sys.executable, "-I", "-u", self.code, "child"),
             *(self.nonce.hex(), str(os.getpid()), str(self.stdout), str(self.progress_handle)),
             self.folder,
         ]
@@ -395,8 +395,8 @@ class Supervisor:
 _CARED_FOR = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
 
 
-def main(nonce: str, folder: str) -> None:
-    """Be the supervisor of one session; `folder` is private and holds the worker's code."""
+def main(nonce: str, folder: str, code: str) -> None:
+    """Be the supervisor of one session; `folder` is private, `code` holds the worker's modules."""
     stdin, stdout = (fcntl.fcntl(handle, fcntl.F_DUPFD, _HIGH) for handle in (0, 1))
     fcntl.fcntl(stdin, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -405,7 +405,7 @@ def main(nonce: str, folder: str) -> None:
     os.close(nothing)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the host decides what Ctrl-C means
     signal.signal(signal.SIGQUIT, signal.SIG_IGN)
-    supervisor = Supervisor(bytes.fromhex(nonce), folder, stdin, stdout)
+    supervisor = Supervisor(bytes.fromhex(nonce), folder, code, stdin, stdout)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: supervisor.leave(143))
     supervisor.run()

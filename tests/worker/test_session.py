@@ -20,7 +20,6 @@ def test_results_in_order(worker) -> None:
     assert result.outputs == [[("y", Value.tensor("int8", (1,), b"\x07"))]]
     assert result.error is None
     assert result.ran_on == {"cpu": 1}
-    assert result.peak_rss > 1 << 20
     assert len(result.run_seconds) == 1
     assert session.events[-1] == cell.Done(results=5, children=1)
     assert session.process.stats == cell.Stats()
