@@ -25,6 +25,7 @@ __all__ = ["Cluster", "clusters", "message"]
 MAX_CLUSTERS = 2_000
 MAX_UNITS = 12
 _NEW = CHANGES.index("new")
+_COMPARE = STAGES.index("compare")
 _BAD = tuple(OUTCOMES.index(word) for word in ("not_ok", "xpass"))
 _STATE = {state.key: index for index, state in enumerate(CASE_STATES)}
 
@@ -88,13 +89,15 @@ def clusters(data: Data, changes: NDArray[np.uint8]) -> tuple[Cluster, ...]:
         return ()
     signature = cases.column("signature")[rows].astype(np.int64)
     unit = cases.key_unit[cases.column("key")[rows]]
+    stage = cases.column("stage")[rows].astype(np.int64)
     columns = (
         state[rows].astype(np.int64),
-        cases.column("stage")[rows].astype(np.int64),
+        stage,
         np.isin(outcome[rows], _BAD).astype(np.int64),
         cases.column("known")[rows].astype(np.int64),
-        # Wrong values have no message: what they share is the unit.
-        np.where(signature > 0, signature, -1 - unit),
+        signature,
+        # "wrong value, float32" of two operators has no cause in common; a message has.
+        np.where((stage == _COMPARE) | (signature == 0), unit, -1),
     )
     order = np.lexsort(columns[::-1])
     stacked = np.stack([column[order] for column in columns])
@@ -144,7 +147,7 @@ def _cluster(
         kind="failure" if bad else "known" if state.key == "known" else "info",
         state=int(cases.column("state")[first]),
         stage=stage_name,
-        signature=text or _untold(state.key, units),
+        signature=_title(state.key, text, units, by_unit=stage == _COMPARE),
         message=message(data, first),
         units=tuple(units[:MAX_UNITS]),
         unit_count=len(units),
@@ -157,8 +160,10 @@ def _cluster(
     )
 
 
-def _untold(state: str, units: list[str]) -> str:
+def _title(state: str, signature: str, units: list[str], *, by_unit: bool) -> str:
     name = units[0]
+    if signature:
+        return f"{name}: {signature}" if by_unit else signature
     if state == "nondeterministic":
         return f"{name}: repeats disagree"
     if state == "xpass":
@@ -197,7 +202,10 @@ def _query(data: Data, row: int, signature: str, units: list[str], *, bad: bool)
     stage = int(cases.column("stage")[row])
     if stage < len(STAGES):
         words.append(f"stage:{STAGES[stage]}")
-    words.append(f"signature:{quote(signature)}" if signature else f"unit:{quote(units[0])}")
+    if signature:
+        words.append(f"signature:{quote(signature)}")
+    if not signature or stage == _COMPARE:
+        words.append(f"unit:{quote(units[0])}")
     if bad and state not in {"xpass", "known"}:
         words.append("is:failure")
     return " ".join(words)

@@ -254,12 +254,12 @@ class _Builder:
             detail["mismatch"] = mismatch
         if row.error:
             error = {key: value for key, value in row.error.items() if key != "signature"}
-            message = str(error.pop("message", None) or row.error.get("signature") or "")
+            message = str(error.pop("message", None) or "")
             if len(message) > MAX_MESSAGE:
                 error["left_out"] = len(message) - MAX_MESSAGE
                 message = message[:MAX_MESSAGE]
                 self.shortened += 1
-            detail["error"] = {"message": message, **error}
+            detail["error"] = {"message": message, **error} if message else error
         return _encode(detail) if detail else b""
 
 

@@ -26,6 +26,7 @@ from pytest_modelcompat.report.verdict import KINDS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_modelcompat.report.clusters import Cluster
     from pytest_modelcompat.report.verdict import Step
     from pytest_modelcompat.report.view import View
 
@@ -45,7 +46,7 @@ def _read(folder: str, names: tuple[str, ...]) -> str:
 
 
 OPEN_STEPS = 2  # of a distribution; the first screen answers about the newest versions
-MAX_CLUSTERS = 100  # in the static part
+MAX_CLUSTERS = 60  # of a kind, in the static part
 _FOLDED = {
     "no": "not", "unknown": "unknown", "fallback": "only with fallback", "yes": "can move",
     "alone": "alone",
@@ -124,6 +125,37 @@ def _families(view: View) -> tuple[_Family, ...]:
     return tuple(families)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Group:
+    """Clusters of one kind: failures open, what is known or not supported behind a line."""
+
+    title: str
+    clusters: tuple[Cluster, ...]
+    left_out: int
+    folded: bool
+
+
+def _groups(view: View) -> tuple[_Group, ...]:
+    groups = []
+    for kind, one, many in (
+        ("failure", "kind of failure", "kinds of failure"),
+        ("known", "kind of known failure", "kinds of known failure"),
+        ("info", "kind of unsupported or gated case", "kinds of unsupported or gated case"),
+    ):
+        found = [cluster for cluster in view.clusters if cluster.kind == kind]
+        if found:
+            cases = plural(sum(cluster.cases for cluster in found), "case")
+            groups.append(
+                _Group(
+                    title=f"{plural(len(found), one, many)}, {cases}",
+                    clusters=tuple(found[:MAX_CLUSTERS]),
+                    left_out=max(0, len(found) - MAX_CLUSTERS),
+                    folded=kind != "failure",
+                )
+            )
+    return tuple(groups)
+
+
 def html(view: View) -> Iterator[str]:
     """The page, in pieces.
 
@@ -135,13 +167,11 @@ def html(view: View) -> Iterator[str]:
     """
     packed = payload(view)
     template = _environment().get_template("page.html")
-    clusters = view.clusters[:MAX_CLUSTERS]
     yield from template.generate(
         view=view,
         headline=headline(view),
         families=_families(view),
-        clusters=clusters,
-        clusters_left=len(view.clusters) - len(clusters),
+        groups=_groups(view),
         about=view.about,
         left_out=packed.left_out,
         policy=policy(),

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_modelcompat.report.change import measured
+from pytest_modelcompat.report.change import CHANGES, measured
 from pytest_modelcompat.report.lanes import lanes, targets_text, version_key
 from pytest_modelcompat.report.states import CASE_STATES
 from pytest_modelcompat.results.ranges import label, ranges
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pytest_modelcompat.report.data import Data
     from pytest_modelcompat.report.lanes import Lane
 
@@ -21,6 +23,7 @@ __all__ = ["Operator", "OperatorTarget", "Operators", "Range", "operators"]
 
 CHECK = "op_support"
 MAX_OPERATORS = 5_000
+_NEW = CHANGES.index("new")
 _STATE = {state.key: index for index, state in enumerate(CASE_STATES)}
 _PASSED, _SKIPPED, _NO_DATA = _STATE["passed"], _STATE["skipped"], _STATE["no_data"]
 _GOOD = frozenset({_PASSED, _STATE["fallback"], _SKIPPED})
@@ -77,8 +80,8 @@ class Operator:
     Attributes:
         unit: `ai.onnx::Conv`.
         cells: per target its ranges, empty where the target never ran it.
-        broke: worked in a version and does not in a later one, somewhere.
-        unsteady: goes to and fro in one target: not monotone.
+        broke: a case of it worked in a version and does not in the next, somewhere.
+        unsteady: and the operator comes and goes in one target: not monotone.
         worst: index in CASE_STATES of the worst state in the newest version of any target.
         plain: passed wherever it was tested.
     """
@@ -105,8 +108,18 @@ Column = dict[int, tuple[Range, ...]]  # unit -> ranges
 Seen = dict[int, tuple[int, int, int]]  # unit -> worst state, cases in it, cases
 
 
-def operators(data: Data) -> Operators:
-    """Condenses every operator over every lane that measured any."""
+def operators(data: Data, changes: NDArray[np.uint8]) -> Operators:
+    """Condenses every operator over every lane that measured any.
+
+    Args:
+        data: the run.
+        changes: per row an index in CHANGES.
+
+    Returns:
+        The rows, those that stopped working first.
+    """
+    cases = data.cases
+    newly = set(cases.key_unit[cases.column("key")[changes == _NEW]].tolist())
     wanted = [n for n, (check, _) in enumerate(data.cases.units) if check == CHECK]
     left_out = max(0, len(wanted) - MAX_OPERATORS)
     wanted = wanted[:MAX_OPERATORS]
@@ -121,7 +134,10 @@ def operators(data: Data) -> Operators:
         columns.setdefault(key, ([], column))[0].append(lane)
     targets = tuple(_target(data, members) for members, _ in columns.values())
     parts = [column for _, column in columns.values()]
-    rows = [_row(data.cases.units[unit][1], [column[unit] for column in parts]) for unit in wanted]
+    rows = [
+        _row(cases.units[unit][1], [column[unit] for column in parts], broke=unit in newly)
+        for unit in wanted
+    ]
     rows.sort(key=lambda row: (not (row.broke or row.unsteady), row.worst, row.unit))
     return Operators(
         targets=targets,
@@ -165,13 +181,12 @@ def _ranges(unit: int, seen: dict[str, Seen]) -> tuple[Range, ...]:
     )
 
 
-def _row(unit: str, cells: list[tuple[Range, ...]]) -> Operator:
-    broke = unsteady = False
+def _row(unit: str, cells: list[tuple[Range, ...]], *, broke: bool) -> Operator:
+    unsteady = False
     for parts in cells:
         good = [part.state in _GOOD for part in parts if part.state not in _SILENT]
-        turns = list(pairwise(good))
-        broke |= (True, False) in turns
-        unsteady |= sum(a != b for a, b in turns) > 1
+        # Cases that could not be asked before may fail without anything having broken.
+        unsteady |= broke and sum(a != b for a, b in pairwise(good)) > 1
     last = [parts[-1].state for parts in cells if parts]
     return Operator(
         unit=unit,
@@ -179,7 +194,8 @@ def _row(unit: str, cells: list[tuple[Range, ...]]) -> Operator:
         broke=broke,
         unsteady=unsteady,
         worst=min(last, default=_NO_DATA),
-        plain=all(part.state == _PASSED or part.state in _SILENT for r in cells for part in r),
+        plain=not broke
+        and all(part.state == _PASSED or part.state in _SILENT for r in cells for part in r),
     )
 
 

@@ -210,7 +210,16 @@ def _reference(text: str) -> str:
     if not isinstance(known, dict):
         return str(known)
     source, kind = str(known.get("source") or ""), str(known.get("kind") or "")
+    version = str(known.get("version") or "")
+    if source and version and version not in source:
+        source = f"{source} {version}"
     return f"{kind} ({source})" if source and source != kind else kind
+
+
+def _compared(data: Data, row: int) -> bool:
+    """Whether a case was judged against anything."""
+    text = data.cases.names["reference"][int(data.cases.column("reference")[row])]
+    return bool(text) and '"kind":"none"' not in text
 
 
 def _weight(cell: ParityCell) -> float:
@@ -232,14 +241,18 @@ def _cell(data: Data, rows: list[int] | None) -> ParityCell | None:
     worst = max(rows, key=badness)
     value = float(ratio[worst])
     kind = CASE_STATES[int(state[worst])]
-    compared = [row for row in rows if not math.isnan(float(ratio[row]))]
+    passed = [row for row in rows if CASE_STATES[int(state[row])].key in {"passed", "fallback"}]
+    exact = {row for row in passed if math.isnan(float(ratio[row])) and _compared(data, row)}
+    compared = [row for row in rows if row in exact or not math.isnan(float(ratio[row]))]
+    if math.isnan(value) and kind.key in {"passed", "fallback"} and _compared(data, worst):
+        value = 0.0  # equal bytes are not measured any further
     return ParityCell(
         row=worst,
         state=int(state[worst]),
         ratio=value,
         text=number(value) if not math.isnan(value) else kind.glyph,
         step=heat(value),
-        within=sum(float(ratio[row]) <= 1 for row in compared),
+        within=sum(row in exact or float(ratio[row]) <= 1 for row in compared),
         measured=len(compared),
         total=len(rows),
     )

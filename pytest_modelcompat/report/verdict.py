@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pytest_modelcompat.report.change import Change, changed, measured
 from pytest_modelcompat.report.lanes import (
     Lane,
@@ -18,6 +20,7 @@ from pytest_modelcompat.report.lanes import (
     targets_text,
     version_key,
 )
+from pytest_modelcompat.report.states import CASE_STATES
 from pytest_modelcompat.report.text import count, join, plural, shorten
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ _STATUS_WORDS = {
     "misconfigured": "the provider that was asked for ran nothing",
     "completed": "no case was measured",
 }
+_STATE_WORDS = {"fallback": "on another provider (fallback)"}
 _SHOWN = 4  # names in a sentence; the rest are behind its link
 
 
@@ -265,14 +269,13 @@ def _nothing(cell: Cell, move: Walk) -> Verdict:
 def _alone(data: Data, move: Walk) -> Verdict:
     """The only measured version of its lane: what is there, and nothing about moving."""
     cell = data.cells[move.new[1]]
-    total = sum(cell.counts.values())
-    words = {"fallback": "on another provider (fallback)"}
+    states = np.bincount(data.cases.column("state", move.new[1]), minlength=len(CASE_STATES))
+    counts = {state: int(n) for state, n in zip(CASE_STATES, states, strict=True) if n}
+    total, right = sum(counts.values()), counts.pop(CASE_STATES[-1], 0)
     rest = ", ".join(
-        f"{count(n)} {words.get(status, status.replace('_', ' '))}"
-        for status, n in sorted(cell.counts.items(), key=lambda item: -item[1])
-        if status != "passed" and n
+        f"{count(n)} {_STATE_WORDS.get(state.key, state.text)}" for state, n in counts.items()
     )
-    passed = f"{count(cell.counts.get('passed', 0))} of {plural(total, 'case')} passed"
+    passed = f"{count(right)} of {plural(total, 'case')} passed"
     if cell.status == "misconfigured":
         words_of = _STATUS_WORDS["misconfigured"]
         return _verdict("unknown", f"{words_of}; {passed}", rest=rest, reason=cell.reason)

@@ -143,7 +143,7 @@ def build(run: Data) -> View:
         clusters=clusters(run, changes),
         failures=tuple(_failure(run, int(row), changes) for row in first),
         failure_count=len(rows),
-        operators=operators(run),
+        operators=operators(run, changes),
         parity=parity(run),
         notes=_notes(run),
         data=run,
@@ -226,7 +226,7 @@ def _header(run: Data) -> Header:
     facts.append(("tool", " ".join(map(str, (info.get("tool") or {"": "?"}).values()))))
     host = info.get("host")
     if host:
-        facts.append(("host", _flat(host)))
+        facts.append(("host", _host(host)))
     return Header(
         title=", ".join(filter(None, names)) or "compatibility",
         facts=tuple(facts),
@@ -255,6 +255,17 @@ def _matrix_name(matrix: Any) -> str:
         if isinstance(matrix, dict)
         else str(matrix)
     )
+
+
+def _host(host: Mapping[str, Any]) -> str:
+    """`Linux 6.1, x86_64, 2 CPUs, Python 3.11.7`."""
+    parts = [
+        " ".join(str(host[word]) for word in ("system", "release") if host.get(word)),
+        str(host.get("machine") or ""),
+        f"{host['cpus']} CPUs" if host.get("cpus") else "",
+        f"Python {host['python']}" if host.get("python") else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _flat(value: Mapping[str, Any] | Any) -> str:

@@ -201,7 +201,7 @@ def test_one_version_alone_claims_nothing_about_moving(tmp_path: Path):
     assert verdict.kind == "alone"
     assert verdict.sentence == (
         "Measured on Python 3.11, host, CPU: 2 of 5 cases passed, no other version to compare "
-        "with; 2 failed, 1 on another provider (fallback)."
+        "with; 1 failed, 1 known, 1 on another provider (fallback)."
     )
 
 

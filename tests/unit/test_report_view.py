@@ -80,7 +80,7 @@ def test_operator_ranges(tmp_path: Path, versions: list[str], expected: list[str
         ("PPF", True, False, False),
         ("PFP", True, True, False),
         ("FPF", True, True, False),
-        ("PGP", False, False, True),
+        ("PGP", True, False, False),
         ("PUU", True, False, False),
         ("PLP", False, False, False),
         ("KKP", False, False, False),
@@ -92,6 +92,37 @@ def test_operators_that_stopped_working(
     cells = [Made(version=f"1.{n}", cases=letter) for n, letter in enumerate(letters)]
     (row,) = view(tmp_path, *cells).operators.rows
     assert (row.broke, row.unsteady, row.plain) == (broke, unsteady, plain)
+
+
+def test_a_case_that_could_not_be_asked_before_breaks_nothing(tmp_path: Path):
+    """Seen with QuantizeLinear: gated until 1.23, one new case unsupported since."""
+    (row,) = view(
+        tmp_path,
+        Made(version="1.0", cases="PPG", per_unit=3),
+        Made(version="1.1", cases="PPU", per_unit=3),
+    ).operators.rows
+    assert not row.broke
+    assert [CASE_STATES[part.state].key for part in row.cells[0]] == ["passed", "unsupported"]
+
+
+def test_wrong_values_of_two_operators_are_two_clusters_and_one_message_is_one(tmp_path: Path):
+    made = view(tmp_path, Made(version="1.0", cases="FFEE")).clusters
+    assert [(c.signature, c.cases) for c in made] == [
+        ("error thing", 2),
+        ("ai.onnx::Op0: wrong values", 1),
+        ("ai.onnx::Op1: wrong values", 1),
+    ]
+
+
+def test_an_output_with_equal_bytes_is_exact_and_one_without_a_reference_is_not(tmp_path: Path):
+    folder = small(tmp_path, [Made(version="1.0", models={"m/d": ("P", None)})])
+    (row,) = build(read(folder)).parity.rows
+    assert [(c.text, c.step, c.within, c.measured) for c in row.cells if c] == [("0", 0, 1, 1)]
+    packed = folder / "cases.jsonl.gz"
+    text = gzip.decompress(packed.read_bytes()).replace(b'"kind": "onnx"', b'"kind": "none"')
+    packed.write_bytes(gzip.compress(text))
+    (row,) = build(read(folder)).parity.rows
+    assert [(c.text, c.step, c.within, c.measured) for c in row.cells if c] == [("✓", -1, 0, 0)]
 
 
 def test_targets_with_the_same_answers_share_a_column(tmp_path: Path):

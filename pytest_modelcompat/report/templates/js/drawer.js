@@ -103,7 +103,7 @@ function caseDetails(row, d) {
   const value = m?.ratio === undefined ? ratioOf(row) : Number(m.ratio);
   return [
     reason && el("p", null, clean(reason)),
-    error && el("div", null, el("h3", null, "Message"), el("pre", { class: "message", dir: "auto" }, clean(error.message)),
+    error && el("div", null, el("h3", null, "Message"), error.message && el("pre", { class: "message", dir: "auto" }, clean(error.message)),
       error.left_out > 0 && el("p", { class: "dim" }, `${count(error.left_out)} more characters are in cases.jsonl.gz`),
       facts([["type", error.type && clean(error.type)], ["signal", error.signal && clean(error.signal)], ["exit code", error.exit_code ?? null], ["rule", error.rule && clean(error.rule)], ["signature", nameOf("signature", row)]]),
       error.output && el("details", null, el("summary", null, "What the process printed"), el("pre", { class: "message", dir: "auto" }, clean(error.output)))),
@@ -141,7 +141,7 @@ function asIssue(row, d) {
     `${unit}: ${stateOf(row).text} on ${cellName(cell)}`, "", `Case: ${name}`,
     ...Object.entries(cell.axes).map(([axis, value]) => `- ${axis}: ${value}`),
     ...Object.entries(cell.attestation.versions ?? {}).map(([k, v]) => `- ${k} ${v}`), "",
-    d.error && fence(clean(d.error.message)), m && `Worst element: output ${flat(m.output)} at [${flat(m.index)}], got ${flat(m.actual)}, expected ${flat(m.expected)}, error / tolerance ${flat(m.ratio)}.`,
+    d.error?.message && fence(clean(d.error.message)), m && `Worst element: output ${flat(m.output)} at [${flat(m.index)}], got ${flat(m.actual)}, expected ${flat(m.expected)}, error / tolerance ${flat(m.ratio)}.`,
     "", `Over the versions: ${overVersions(row).map((s) => `${s.version} ${s.row < 0 ? "no data" : stateOf(s.row).text}`).join(", ")}.`, "", "To reproduce:", fence(reproOf(row)),
   ].filter((line) => line !== undefined && line !== false && line !== null).join("\n");
 }

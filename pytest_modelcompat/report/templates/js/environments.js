@@ -7,7 +7,7 @@ const environmentsView = {
       const body = run.cells.map((/** @type {Cell} */ cell, /** @type {number} */ n) => this.row(cell, n));
       put(view, section("Environments", `${plural(Object.keys(run.environments).length, "environment")} for ${plural(run.cells.length, "cell")}`, []),
         el("div", { id: "mc-compare", class: "compare" }), el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": "Environments of the cells" },
-          el("table", { class: "rows environments" }, el("thead", null, el("tr", null, ...["Cell", "Status", "Environment", "Lock", "Made in", "Ran for", "Why"].map((t) => el("th", { scope: "col" }, t)))), el("tbody", null, ...body))));
+          el("table", { class: "rows environments" }, el("thead", null, el("tr", null, ...["Cell", "Status", "Environment", "Lock", "Made in", "Ran for", "Why"].map((t) => el("th", { scope: "col", class: / (in|for)$/.test(t) ? "n" : null }, t)))), el("tbody", null, ...body))));
     }
     put(byId("mc-compare"), ...this.compare(run.byId.get(params.get("a") ?? ""), run.byId.get(params.get("b") ?? "")));
   },

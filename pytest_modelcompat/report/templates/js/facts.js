@@ -42,7 +42,9 @@ function flat(value) {
 /** A reference as parity.py writes it. @param {string} text */
 function referenceName(text) {
   const known = JSON.parse(text);
-  const { kind = "", source = "" } = known;
+  const { kind = "", version = "" } = known;
+  let { source = "" } = known;
+  if (source && version && !source.includes(version)) source = `${source} ${version}`;
   return source && source !== kind ? `${kind} (${source})` : kind || flat(known);
 }
 

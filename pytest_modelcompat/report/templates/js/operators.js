@@ -55,8 +55,8 @@ const operatorsView = {
     const broke = this.rows.filter((row) => row[2]).length;
     const unsteady = this.rows.filter((row) => row[3]).length;
     put(/** @type {HTMLElement} */ (this.said), `${plural(this.rows.length, "operator")} of ${count(rows.length)}`,
-      broke > 0 && `; ${count(broke)} worked once and no longer ${broke === 1 ? "does" : "do"}`,
-      unsteady > 0 && `, ${count(unsteady)} ${unsteady === 1 ? "goes" : "go"} to and fro`,
+      broke > 0 && `; ${count(broke)} stopped working in a newer version`,
+      unsteady > 0 && `, ${count(unsteady)} of them to and fro`,
       run.operators.leftOut > 0 && `; ${plural(run.operators.leftOut, "operator")} left out`);
   },
   more() {
