@@ -6,9 +6,12 @@ interpreters of this machine themselves and skip, by name, those that are not th
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -17,6 +20,7 @@ nox.options.sessions = ["lint", "tests", "worker"]
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 BENCHMARKS = Path("benchmarks")
+BRANCHES = 90  # percent that tests have to take
 
 
 @nox.session
@@ -84,6 +88,69 @@ def mutation(session: nox.Session) -> None:
     session.install("-e", ".[tests]", "mutmut>=3.2")
     session.run("mutmut", "run", *session.posargs)
     session.run("mutmut", "results")
+
+
+# What a worker starts with while its coverage is measured. Its environment holds the framework and
+# nothing of ours, so coverage comes from outside; where that does not run, nothing is measured.
+OBSERVER = """\
+import os, sys
+if sys.version_info >= (3, 10):
+    sys.path.append({packages!r})
+    import coverage
+    sys.path.remove({packages!r})
+    os.environ["COVERAGE_PROCESS_START"] = {settings!r}
+    coverage.process_startup()
+    del os.environ["COVERAGE_PROCESS_START"]
+"""
+OBSERVED = """\
+[run]
+branch = true
+parallel = true
+data_file = {data}
+include =
+    */modelcompat_worker/*
+    */code/__main__.py
+    */worker-*.pyz/*
+patch = _exit
+disable_warnings = no-data-collected, no-ctracer
+"""
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """The whole suite, with every process of ours: pytest under test, supervisor and child."""
+    session.install("-e", ".[tests]")
+    place = Path(session.create_tmp()).absolute()
+    settings, script, data = place / "worker.ini", place / "observe.py", place / "data"
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir()
+    packages = session.run(
+        "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", silent=True
+    )
+    settings.write_text(OBSERVED.format(data=data / "worker"), encoding="utf-8")
+    observer = OBSERVER.format(packages=str(packages).strip(), settings=str(settings))
+    script.write_text(observer, encoding="utf-8")
+    wanted = ["--network", "--slow", *(["--browser"] if shutil.which("chromium") else [])]
+    env = {"COVERAGE_FILE": str(data / "host"), "MODELCOMPAT_COVERAGE": str(script)}
+    failed = False
+    try:
+        session.run("coverage", "run", "-m", "pytest", *wanted, *session.posargs, env=env)
+    except CommandFailed:  # told after the figures, which stand for themselves
+        failed = True
+    env["COVERAGE_FILE"] = str(place / "coverage")
+    figures = place / "coverage.json"
+    session.run("coverage", "combine", "-q", str(data), env=env)
+    session.run("coverage", "html", "-q", "-d", str(place / "html"), env=env)
+    session.run("coverage", "json", "-q", "-o", str(figures), env=env)
+    session.run("coverage", "report", "--skip-covered", "--sort=cover", env=env)
+    totals = json.loads(figures.read_text("utf-8"))["totals"]
+    branches = 100 * totals["covered_branches"] / totals["num_branches"]
+    lines = 100 * totals["covered_lines"] / totals["num_statements"]
+    session.log(f"{lines:.1f} % of lines, {branches:.1f} % of branches; {place / 'html'}")
+    if branches < BRANCHES:
+        session.error(f"less than {BRANCHES} % of branches")
+    if failed:
+        session.error("tests failed")
 
 
 @nox.session

@@ -24,6 +24,7 @@ from pytest_modelcompat.environments.protocol import Failure, Prepared
 from pytest_modelcompat.environments.spec import make_spec
 from pytest_modelcompat.matrix.model import Image
 from pytest_modelcompat.runner import command
+from pytest_modelcompat.runner.orders import observed
 from pytest_modelcompat.runner.zipapp import worker_file
 from pytest_modelcompat.worker.bundle import Bundle
 
@@ -105,7 +106,7 @@ def _run_collector(made: Prepared, target: Path, cache: Path) -> str:
     worker = worker_file(cache / "worker")
     done = command.run(
         [*made.python, "-I", worker, "collect", "--output", target],
-        env={"PATH": "/usr/bin:/bin", "HOME": str(made.folder), "LANG": "C.UTF-8"},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(made.folder), "LANG": "C.UTF-8", **observed()},
         cwd=made.folder,
         timeout=COLLECT_TIMEOUT,
     )
