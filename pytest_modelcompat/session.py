@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.config.findpaths import locate_config
 
 from pytest_modelcompat import DEFAULT_REPORT, pipeline
 from pytest_modelcompat.errors import UsageProblem, command_line
@@ -94,11 +95,10 @@ def settings_of(config: pytest.Config) -> Settings:
     if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
         problems.append(command_line.xdist())
 
-    root = config.rootpath
+    root, named = _project(config)
     files: tuple[Path, ...] = ()
     try:
-        named = option("compat_matrix") or str(config.getini("compat_matrix"))
-        files = pipeline.matrix_files(named, root)
+        files = pipeline.matrix_files(option("compat_matrix") or named, root)
     except UsageProblem as problem:
         problems.extend(problem.problems)
     jobs = _number(option("compat_jobs"), default=os.cpu_count() or 1)
@@ -129,6 +129,21 @@ def settings_of(config: pytest.Config) -> Settings:
         baseline=Path(baseline).absolute() if baseline else None,
         root=root,
     )
+
+
+def _project(config: pytest.Config) -> tuple[Path, str]:
+    """The project's root, and the matrix that its ini file names.
+
+    pytest takes every folder on the command line for a test path when it looks for its root, also
+    the one behind `--compat-report`; the ini file of where the user stands is meant all the same.
+    """
+    named = str(config.getini("compat_matrix"))
+    here = config.invocation_params.dir
+    if named or (config.inipath is not None and here.is_relative_to(config.rootpath)):
+        return config.rootpath, named
+    root, _, settings, *_ = locate_config(here, [here])
+    value = settings.get("compat_matrix", "")
+    return root or here, str(getattr(value, "value", value))
 
 
 def _first_option(config: pytest.Config) -> str:

@@ -256,3 +256,17 @@ def _drain(master: int, process: subprocess.Popen[bytes]) -> str:
     process.wait()
     os.close(master)
     return b"".join(parts).decode("utf-8", "replace")
+
+
+def test_a_report_folder_that_exists_does_not_move_the_project(tmp_path) -> None:
+    """pytest takes the folder behind an option that it does not know for a test path."""
+    project = PROJECT.with_file("pytest.ini", "[pytest]\ncompat_matrix = matrices/m.yaml\n")
+    project = project.with_file("matrices/other.yaml", MATRIX)
+    out = tmp_path / "elsewhere"
+    out.mkdir()
+    inside = tmp_path / "project"
+    inside.mkdir()
+    result = project.run(inside, "--compat-matrix", "--compat-report", str(out))
+    assert result.code == 0, result.out + result.err
+    assert outcomes(result)["passed"] == 5
+    assert (out / "run.json").is_file()

@@ -11,13 +11,13 @@ def test_the_longest_folder_wins_and_the_rest_stays() -> None:
     places = Places(cache=Path("/c/cache"), cell=Path("/c/cache/work/run-1/abc"))
     told = places.told(
         {
-            "message": "no file /c/cache/work/run-1/abc/files/m.onnx, see /c/cache/locks and /c/other",
+            "message": "no /c/cache/work/run-1/abc/files/m.onnx, see /c/cache/locks and /c/other",
             "where": ["/c/cache", 3, None],
             "exit_code": 0,
         }
     )
     assert told == {
-        "message": "no file $CELL/files/m.onnx, see $CACHE/locks and /c/other",
+        "message": "no $CELL/files/m.onnx, see $CACHE/locks and /c/other",
         "where": ["$CACHE", 3, None],
         "exit_code": 0,
     }
