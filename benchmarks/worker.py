@@ -55,19 +55,24 @@ class Plain:
     name = "plain"
 
     def prepare(self, spec, *, cache):
+        """Nothing to prepare."""
         raise NotImplementedError
 
     def start(self, prepared, arguments, *, env, files, folder):
+        """Start it."""
+        del files
         return command.start([*prepared.python, *arguments], env=env, cwd=folder)
 
 
 def environment(folder: Path) -> dict[str, str]:
+    """One thread, and a private folder."""
     return {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder)} | dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
     )
 
 
 def through_worker(options: argparse.Namespace, folder: Path, zipapp: Path) -> tuple[int, int]:
+    """Run all cases through a worker; how many were equal, and how many died."""
     bundle = Bundle.open(options.bundle)
     equal = died = 0
     with cell.CellProcess(
@@ -92,6 +97,7 @@ def through_worker(options: argparse.Namespace, folder: Path, zipapp: Path) -> t
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", required=True)
     parser.add_argument("--bundle", required=True, type=Path)

@@ -30,17 +30,25 @@ def _last_lines(output: str, lines: int = 12) -> str:
     return "".join(f"\n{line}" for line in kept)
 
 
+def _both_ends(output: str, lines: int = 12) -> str:
+    kept = [line for line in output.splitlines() if line.strip()]
+    if len(kept) > 2 * lines:
+        kept = [*kept[:lines], f"[... {len(kept) - 2 * lines} lines left out ...]", *kept[-lines:]]
+    return "".join(f"\n{line}" for line in kept)
+
+
 def import_failed(  # noqa: PLR0917 - what is known of such an end
     how: str, type_: str, message: str, signal: str | None, exit_code: int | None, output: str
 ) -> str:
     """The framework could not be imported, by an exception or a death."""
-    if how == "raised":
-        return f"importing the framework failed: {type_}: {message}"
+    if how == "raised":  # what it printed may explain more: numpy does, before an empty ImportError
+        said = f"{type_}: {message}" if message else type_
+        return f"importing the framework failed: {said}{_both_ends(output)}"
     if how == "timed_out":
-        return f"importing the framework did not come to an end{_last_lines(output)}"
+        return f"importing the framework did not come to an end{_both_ends(output)}"
     if how == "out_of_memory":
-        return f"importing the framework took more memory than allowed{_last_lines(output)}"
-    return f"the process {_end(signal, exit_code)} importing the framework{_last_lines(output)}"
+        return f"importing the framework took more memory than allowed{_both_ends(output)}"
+    return f"the process {_end(signal, exit_code)} importing the framework{_both_ends(output)}"
 
 
 def left_behind(n: int, pids: Sequence[int]) -> str:

@@ -12,12 +12,13 @@ if sys.version_info < (3, 8):  # whatever interpreter an image has
 def unpack(folder):
     """Copy the worker's modules into a folder, so that a restarted child finds bytecode."""
     archive = os.path.dirname(__file__)
-    names = __loader__.get_data(os.path.join(archive, "MANIFEST")).decode("ascii").split()
+    read = sys.modules[__name__].__loader__.get_data  # type: ignore[union-attr]
+    names = read(os.path.join(archive, "MANIFEST")).decode("ascii").split()
     for name in names:
         path = os.path.join(folder, *name.split("/"))
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with open(path, "wb") as file:
-            file.write(__loader__.get_data(os.path.join(archive, *name.split("/"))))
+            file.write(read(os.path.join(archive, *name.split("/"))))
 
 
 def unpacked(private):
@@ -52,7 +53,7 @@ def supervise(nonce):
     os.makedirs(os.path.join(folder, "work"), mode=0o700)
     code = unpacked(os.path.join(folder, "code"))
     sys.path[0] = code
-    from modelcompat_worker import supervisor  # noqa: PLC0415 - from where it was just unpacked
+    from modelcompat_worker import supervisor  # type: ignore[import-not-found]  # noqa: PLC0415 - from where it was just unpacked
 
     supervisor.main(nonce, folder, code)
 

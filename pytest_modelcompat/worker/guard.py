@@ -8,7 +8,7 @@ the child started anew.
 from __future__ import annotations
 
 import _locale  # these two without what Python wraps around them: it costs more than the calls
-import _signal
+import _signal  # type: ignore[import-not-found]
 import faulthandler
 import fcntl
 import os

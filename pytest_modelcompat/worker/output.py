@@ -32,8 +32,8 @@ class Tail:
 
     def text(self) -> str:
         """What is left, as text; bytes that are none are escaped."""
-        parts = [self._head]
+        parts = [bytes(self._head)]
         if self._lost:
             parts.append(b"\n[... %d bytes left out ...]\n" % self._lost)
-        parts.append(self._tail)
+        parts.append(bytes(self._tail))
         return b"".join(parts).decode("utf-8", "backslashreplace")

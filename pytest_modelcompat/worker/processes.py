@@ -90,7 +90,7 @@ def end_descendants(keep: frozenset[int] = frozenset()) -> list[int]:
     return sorted(ended)
 
 
-def _ignoring(function, *arguments) -> None:  # type: ignore[no-untyped-def]
+def _ignoring(function, *arguments) -> None:
     try:
         function(*arguments)
     except (ProcessLookupError, ChildProcessError):

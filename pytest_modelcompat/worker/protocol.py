@@ -72,7 +72,7 @@ TOO_OLD = 3
 
 def _encoder() -> Callable[[Any], str]:
     """Compact JSON; made once, because the standard library makes its C encoder for each call."""
-    c_encoder = json.encoder.c_make_encoder
+    c_encoder = getattr(json.encoder, "c_make_encoder", None)
     if c_encoder is None:
         return json.JSONEncoder(separators=(",", ":")).encode
     quote = json.encoder.encode_basestring_ascii

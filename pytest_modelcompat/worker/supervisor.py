@@ -18,16 +18,17 @@ import sys
 import time
 
 from . import protocol
+from .deadline import Deadline
 from .door import Door
 from .limits import kills, looks_exhausted
 from .output import Tail
+from .plumbing import HIGH, clean, drain, forget, meaning, pipe, wake_on_death
 from .processes import adopt_orphans, end_descendants
 from .progress import (
     DONE,
     EXHAUSTED,
     EXIT,
     FINISH,
-    IDLE,
     IMPORT,
     POSITION,
     QUEUED,
@@ -48,10 +49,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_HIGH = 200  # descriptors from here on; low ones are what careless code closes
-_IMPORT_SECONDS = 300.0
-_EXIT_SECONDS = 10.0
-_STUCK = 10  # looks, 0.1 s apart, at a writable pipe into which a sending child writes nothing
 _FRUITLESS = 3  # children in a row that answer no case
 _PIECE = 4096  # what a pipe that is writable takes without blocking
 
@@ -75,17 +72,15 @@ class Supervisor:
         self.output = Tail()
         self.output_position = -1
         self.killed: str | None = None  # why we killed the child
-        self.stuck = 0
-        self.stuck_since = 0
         memory = shared()
         self.progress = Progress(memory)
         self.progress_handle = memory
         self.progress.slots[POSITION] = -1
-        self.queued_at = time.monotonic_ns()
+        self.deadline = Deadline(self.progress)
         self.queue = os.open(
             os.path.join(folder, "queue"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
         )
-        self.wake = _wake_on_death()
+        self.wake = wake_on_death()
         self.door: Door | None = None
         for handle in (stdin, self.wake):
             self.poll.register(handle, select.POLLIN)
@@ -106,7 +101,7 @@ class Supervisor:
         while not self.over:
             if self.order is not None and not self.child:
                 self.start()
-            self.wait(self.pause())
+            self.wait(self.deadline.pause() if self.child else 3600.0)
             if self.child:
                 self.watch()
         self.send({"type": "done", "results": self.answered, "children": self.children})
@@ -118,7 +113,7 @@ class Supervisor:
             if handle == self.stdin:
                 self.listen()
             elif handle == self.wake:
-                _drain(self.wake)
+                drain(self.wake)
                 died = True
             elif self.door is not None and handle == self.door.fileno():
                 self.door.answer()
@@ -141,13 +136,14 @@ class Supervisor:
                 with open(os.path.join(self.folder, "order.json"), "w", encoding="ascii") as file:
                     json.dump(message, file)
                 self.order = message
+                self.deadline.limits = message.get("limits") or {}
             elif kind == "cases":
                 lines = [json.dumps(case).encode("ascii") + b"\n" for case in message["cases"]]
                 data = b"".join(lines)
                 while data:
                     data = data[os.write(self.queue, data) :]
                 self.lines += len(lines)
-                self.queued_at = time.monotonic_ns()
+                self.deadline.queued(len(lines))
                 self.progress.slots[QUEUED] += sum(map(len, lines))
             elif kind == "finish":
                 self.progress.slots[FINISH] = 1
@@ -168,12 +164,12 @@ class Supervisor:
         slots = self.progress.slots
         slots[STAGE], slots[SENDING], slots[READY] = IMPORT, 0, 0
         slots[SINCE] = time.monotonic_ns()
-        self.killed, self.stuck = None, 0
+        self.killed = None
         self.output.clear()
         self.output_position = slots[POSITION]
         self.kills = kills()
         self.begun_at = slots[DONE]
-        out, err = _pipe(), _pipe()
+        out, err = pipe(), pipe()
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_DUP2, out[1], 1),
@@ -230,66 +226,11 @@ class Supervisor:
                 self.bury(status)
                 return
 
-    # -- deadlines
-
-    def limit(self, stage: int) -> float:
-        """Seconds that the child may take for what it is doing."""
-        limits = (self.order or {}).get("limits") or {}
-        if stage == IMPORT:
-            return float(limits.get("import") or _IMPORT_SECONDS)
-        if stage == EXIT:
-            return float(limits.get("exit") or _EXIT_SECONDS)
-        return float(limits.get("case") or 3600.0)
-
-    def left(self) -> tuple[float, tuple[int, ...]]:
-        """Seconds until the child is overdue, and the picture that says so.
-
-        The picture is read with POSITION first and last; where the child went on in between, the
-        next look will see the new case, of which the deadline is later anyway.
-        """
-        slots = self.progress.slots
-        position = slots[POSITION]
-        stage, since, sending = slots[STAGE], slots[SINCE], slots[SENDING]
-        waiting = stage == IDLE and slots[DONE] >= self.lines
-        if waiting or slots[POSITION] != position:
-            return self.limit(stage), ()
-        if stage == IDLE:
-            since = max(since, self.queued_at)
-        left = self.limit(stage) - (time.monotonic_ns() - since) / 1e9
-        return left, (position, stage, since, sending)
-
-    def pause(self) -> float:
-        """How long nothing needs to be looked at."""
-        if not self.child:
-            return 3600.0
-        if self.stuck:
-            return 0.1
-        # What begins while we sleep is due at the earliest after the shortest of the limits.
-        shortest = min(self.limit(stage) for stage in (IMPORT, IDLE, EXIT))
-        return min(max(self.left()[0], 0.001), shortest)
-
     def watch(self) -> None:
-        """Kill the child if it is overdue, now and on a second look."""
-        left, picture = self.left()
-        if left > 0 or not picture or self.killed:
-            self.stuck = 0
-            return
-        if picture[3] and not self.is_stuck(picture[2]):
-            return
-        if self.left()[1] == picture:
+        """Kill the child if it is overdue."""
+        if not self.killed and self.deadline.passed(self.stdout):
             self.killed = "timed_out"
             os.kill(self.child, signal.SIGKILL)
-
-    def is_stuck(self, since: int) -> bool:
-        """Whether a sending child hangs by itself and not because the host is slow.
-
-        A child that waits for the host finds room as soon as there is any; so a pipe that has room
-        each time one looks, while no frame comes to an end, has no writer.
-        """
-        room = bool(select.select([], [self.stdout], [], 0)[1])
-        self.stuck = self.stuck + 1 if room and since == self.stuck_since else 1
-        self.stuck_since = since
-        return self.stuck > _STUCK
 
     # -- what became of it
 
@@ -300,13 +241,13 @@ class Supervisor:
         for handle in self.pipes:
             while self.read_output(handle):
                 pass
-            _ignore_missing(self.poll, handle)
+            forget(self.poll, handle)
             os.close(handle)
         slots = self.progress.slots
         position, stage, done = slots[POSITION], slots[STAGE], slots[DONE]
         if slots[SENDING]:
             self.write(b"".join(protocol.pad(self.nonce)))
-        signum, code = _meaning(status)
+        signum, code = meaning(status)
         death = {
             "how": self.killed or self.manner(signum, code),
             "signal": signum,
@@ -397,7 +338,7 @@ _CARED_FOR = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, sign
 
 def main(nonce: str, folder: str, code: str) -> None:
     """Be the supervisor of one session; `folder` is private, `code` holds the worker's modules."""
-    stdin, stdout = (fcntl.fcntl(handle, fcntl.F_DUPFD, _HIGH) for handle in (0, 1))
+    stdin, stdout = (fcntl.fcntl(handle, fcntl.F_DUPFD, HIGH) for handle in (0, 1))
     fcntl.fcntl(stdin, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -410,69 +351,3 @@ def main(nonce: str, folder: str, code: str) -> None:
         signal.signal(number, lambda *_: supervisor.leave(143))
     supervisor.run()
     supervisor.leave()
-
-
-def clean(folder: str) -> None:
-    """Remove the private folder; what a case made unremovable is the host's to sweep."""
-    limit = time.monotonic() + 1.0
-    for place, folders, files in os.walk(folder, topdown=False):
-        if time.monotonic() > limit:
-            return
-        for name in files:
-            _removing(os.unlink, os.path.join(place, name))
-        for name in folders:
-            path = os.path.join(place, name)
-            _removing(os.unlink if os.path.islink(path) else os.rmdir, path)
-    _removing(os.rmdir, folder)
-
-
-def _removing(function: Any, path: str) -> None:
-    try:
-        function(path)
-    except OSError as problem:
-        sys.stderr.write("%s\n" % problem)
-
-
-def _ignore_missing(poll: select.poll, handle: int) -> None:
-    try:
-        poll.unregister(handle)
-    except KeyError:
-        return  # its writers were gone before
-
-
-def _pipe() -> tuple[int, int]:
-    """A pipe with high numbers, so that it never collides with 0, 1 and 2 in the child."""
-    ends = os.pipe()
-    high = tuple(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, _HIGH) for end in ends)
-    for end in ends:
-        os.close(end)
-    os.set_blocking(high[0], False)
-    return high[0], high[1]
-
-
-def _wake_on_death() -> int:
-    """A descriptor that becomes readable when a child died."""
-    ends = _pipe()
-    os.set_blocking(ends[1], False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(ends[1], warn_on_full_buffer=False)
-    return ends[0]
-
-
-def _drain(handle: int) -> None:
-    try:
-        while os.read(handle, 4096):
-            pass
-    except BlockingIOError:
-        return
-
-
-def _meaning(status: int) -> tuple[str | None, int | None]:
-    """The name of the signal, or the exit code."""
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        try:
-            return signal.Signals(number).name, None
-        except ValueError:
-            return "signal {}".format(number), None
-    return None, os.WEXITSTATUS(status)

@@ -45,7 +45,7 @@ class Value:
     """
 
     __slots__ = ("data", "dtype", "items", "kind", "shape")
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, kind, dtype=None, shape=(), data=b"", items=None):
         self.kind = kind
