@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -244,7 +245,7 @@ def _prepare(spec: EnvironmentSpec, *, cache: Path) -> Prepared:
         spec=spec,
         python=("python",),
         python_version=spec.python,
-        lock=Lock(digest=f"{abs(hash(text)):064x}"[:64], text=text, packages=packages),
+        lock=Lock(digest=sha256(text.encode()).hexdigest(), text=text, packages=packages),
         folder=cache,
         seconds={},
         reused=True,
