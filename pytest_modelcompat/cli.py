@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -65,6 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(pytest.ExitCode.USAGE_ERROR)
     except ModelcompatError as error:
         sys.stderr.write(f"modelcompat: {error}\n")
+        return int(pytest.ExitCode.USAGE_ERROR)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"modelcompat: {command_line.no_access(error)}\n")
         return int(pytest.ExitCode.USAGE_ERROR)
 
 
@@ -130,6 +134,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments, allow_abbrev=False)  # `clean --a` is not `clean --all`
+
     def error(self, message: str) -> None:  # type: ignore[override]
         """As argparse does, with pytest's exit status for a usage error."""
         self.print_usage(sys.stderr)
@@ -254,12 +261,11 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
-    from pytest_modelcompat.environments.cache import cache_folder, sweep  # noqa: PLC0415
+    from pytest_modelcompat.environments.cache import cache_folder, clear, sweep  # noqa: PLC0415
 
     cache = cache_folder()
     if arguments.all:
-        if cache.exists():
-            shutil.rmtree(cache)
+        clear(cache)
         sys.stdout.write(f"removed {cache}\n")
         return 0
     removed = sweep(cache)

@@ -9,6 +9,7 @@ from pytest_modelcompat.environments.interpreters import NoInterpreter, find
 from pytest_modelcompat.environments.protocol import Failure
 from pytest_modelcompat.environments.resolve import resolve
 from pytest_modelcompat.environments.spec import environment_of
+from pytest_modelcompat.errors import UsageProblem, command_line
 from pytest_modelcompat.matrix import load_matrix
 
 if TYPE_CHECKING:
@@ -31,10 +32,17 @@ def lock_matrix(matrix: Path, *, select: str | None, output: Path) -> tuple[list
         One line per environment, and whether all of them could be resolved.
 
     Raises:
-        UsageProblem: mistakes in the matrix.
+        UsageProblem: mistakes in the matrix, or no cell is left.
+        OSError: the folder cannot be made.
     """
+    cells = load_matrix(matrix, select=select).cells
+    if not cells:
+        raise UsageProblem(
+            command_line.nothing_selected(select) if select else command_line.no_cells()
+        )
+    output.mkdir(parents=True, exist_ok=True)  # before minutes of work, not after
     specs = {}
-    for cell in load_matrix(matrix, select=select).cells:
+    for cell in cells:
         if cell.skip is None:
             spec = environment_of(cell)
             specs[spec.id] = spec

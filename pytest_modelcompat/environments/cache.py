@@ -26,6 +26,7 @@ __all__ = [
     "LockTimeout",
     "atomic_write",
     "cache_folder",
+    "clear",
     "file_lock",
     "remove_tree",
     "sweep",
@@ -34,6 +35,10 @@ __all__ = [
 
 MARKER = "ready.json"  # written last into a finished environment; without it the folder is rubbish
 TEMPORARY = ".modelcompat-tmp"
+OURS = (
+    "environments", "locks", "hashes", "interpreters", "uv", "corpora", "data", "results", "worker",
+    "work",
+)  # fmt: skip
 POLL = 0.05  # seconds between two looks at a lock that another run holds
 
 
@@ -159,6 +164,14 @@ def sweep(cache: Path) -> tuple[Path, ...]:
         with contextlib.suppress(FileNotFoundError):
             removed += [left for left in place.glob(f".*{TEMPORARY}") if _remove_left(left)]
     return tuple(removed)
+
+
+def clear(cache: Path) -> None:
+    """Remove the whole cache, but nothing else that is in its folder: the user names that."""
+    for name in OURS:
+        remove_tree(cache / name)
+    with contextlib.suppress(OSError):  # it never was, or holds what is not ours
+        cache.rmdir()
 
 
 def lock_of(folder: Path) -> Path:

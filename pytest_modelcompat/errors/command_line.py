@@ -90,7 +90,7 @@ def xdist() -> Problem:
 def nothing_selected(select: str) -> Problem:
     """A selection that leaves no cell."""
     return Problem(
-        message=f"--compat-select {select[:200]!r} leaves no cell of the matrix.",
+        message=f"The selection {select[:200]!r} leaves no cell of the matrix.",
         hint="`pytest --compat-matrix --compat-plan` shows the cells and their axes.",
     )
 
@@ -122,3 +122,8 @@ def nothing_to_explain(what: str, report: str) -> Problem:
         message=f"The run in {report!r} has no cell {what[:200]!r} and no case named like it.",
         hint="`modelcompat report` makes the page that lists them.",
     )
+
+
+def no_access(error: OSError) -> Problem:
+    """A file or folder that the system refuses."""
+    return Problem(message=f"{error.filename}: {error.strerror}.", hint="Name another one.")
