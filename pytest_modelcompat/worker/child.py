@@ -25,7 +25,6 @@ from .progress import (
     EXIT,
     FINISH,
     QUEUED,
-    READY,
     RENEW,
     REPORTED,
     SENDING,
@@ -115,9 +114,7 @@ class Child:
             self.last_words({"type": "import_failed", "how": "raised", "error": words(problem)})
         self.keep = frozenset(descendants(self.pid)) if has_children() else frozenset()
         self.guard = Guard(self.folder, self.handle)
-        gc.collect()
         gc.freeze()  # the framework's objects stay; looking through them costs every collection
-        self.progress.slots[READY] = 1
 
     def attest(self) -> None:
         """Send the facts, once in a session."""

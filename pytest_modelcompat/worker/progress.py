@@ -14,7 +14,7 @@ import time
 
 __all__ = [
     "ASSIGN", "ATTESTED", "DONE", "EXHAUSTED", "EXIT", "FINISH", "IDLE", "IMPORT", "LOAD",
-    "POSITION", "QUEUED", "READY", "RENEW", "REPORTED", "RUN", "SENDING", "SINCE", "STAGE",
+    "POSITION", "QUEUED", "RENEW", "REPORTED", "RUN", "SENDING", "SINCE", "STAGE",
     "STAGES", "Progress", "shared",
 ]  # fmt: skip
 
@@ -23,11 +23,10 @@ STAGE = 1
 SINCE = 2  # when the case, the import or the idling began; while sending: the last frame
 SENDING = 3  # 1 while the child writes to the host: a slow host is not a hanging case
 DONE = 4  # cases answered: the position where a new child goes on
-READY = 5  # 1 once the adapter was made and has told about itself
-QUEUED = 6  # bytes of the queue file that are whole lines; stored by the supervisor
-FINISH = 7  # 1 when no more will come; stored by the supervisor
-ATTESTED = 8  # 1 once that was sent; later children need not do it again
-_SIZE = 8 * 9
+QUEUED = 5  # bytes of the queue file that are whole lines; stored by the supervisor
+FINISH = 6  # 1 when no more will come; stored by the supervisor
+ATTESTED = 7  # 1 once the adapter has told about itself; later children need not do it again
+_SIZE = 8 * 8
 
 # Exit codes by which a child says what its end means.
 RENEW = 75  # it asks to be started anew, having said all it had to say

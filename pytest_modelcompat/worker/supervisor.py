@@ -32,7 +32,6 @@ from .progress import (
     IMPORT,
     POSITION,
     QUEUED,
-    READY,
     RENEW,
     REPORTED,
     SENDING,
@@ -162,7 +161,7 @@ class Supervisor:
         """Start a child; it goes on at DONE."""
         self.children += 1
         slots = self.progress.slots
-        slots[STAGE], slots[SENDING], slots[READY] = IMPORT, 0, 0
+        slots[STAGE], slots[SENDING] = IMPORT, 0
         slots[SINCE] = time.monotonic_ns()
         self.killed = None
         self.output.clear()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+
 import pytest
 
 from pytest_modelcompat.runner import cell
@@ -263,6 +267,48 @@ def test_abort_for_memory_is_told_from_other_aborts(worker) -> None:
     session = worker.run([source, "os.abort()"])
     assert session.answers[0].how == "out_of_memory"
     assert session.answers[1].how == "crashed"
+
+
+MEMORY = Path("/sys/fs/cgroup/memory")  # version 1
+UNIFIED = Path("/sys/fs/cgroup")
+
+
+@pytest.fixture
+def small_group():
+    """A control group with 200 MiB, where this machine lets us make one."""
+    version1 = (MEMORY / "memory.limit_in_bytes").exists()
+    group = (MEMORY if version1 else UNIFIED) / f"modelcompat-test-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as problem:
+        pytest.skip(f"no control group of our own here: {problem.strerror}")
+    limits = ["memory.limit_in_bytes"] if version1 else ["memory.max", "memory.swap.max"]
+    try:
+        for name in limits:
+            (group / name).write_text("0" if "swap" in name else str(200 << 20))
+    except OSError as problem:
+        group.rmdir()
+        pytest.skip(f"control groups limit no memory here: {problem.strerror}")
+    yield group
+    for _ in range(100):
+        if not (group / "cgroup.procs").read_text():
+            break
+        time.sleep(0.05)  # its processes are still on their way out
+    group.rmdir()
+
+
+def test_killed_by_the_control_group(worker, small_group: Path, tmp_path: Path) -> None:
+    shell = tmp_path / "python"
+    shell.write_text(
+        f'#!/bin/sh\necho $$ > {small_group}/cgroup.procs\nexec {worker.python} "$@"\n'
+    )
+    shell.chmod(0o755)
+    worker.python = str(shell)
+    greedy = "b = bytearray(1 << 30)\nfor i in range(0, len(b), 4096): b[i] = 1"
+    session = worker.run([SEVEN, greedy, SEVEN, raising("SIGKILL"), SEVEN])
+    assert_others_passed(session, 5, 1, 3)
+    assert (session.answers[1].how, session.answers[1].signal) == ("out_of_memory", "SIGKILL")
+    assert session.answers[3].how == "crashed", "a kill without evidence is no memory kill"
 
 
 def test_memory_limit_at_import(worker) -> None:

@@ -266,10 +266,12 @@ def varint(number: int) -> bytes:
     return found + bytes([number])
 
 
-def model_with(location: str) -> bytes:
+def model_with(*locations: str) -> bytes:
     """A graph with one initializer whose data are elsewhere."""
-    entry = field(1, b"location") + field(2, location.encode())
-    tensor = b"\x08\x01\x10\x01" + field(8, b"w") + field(13, entry) + b"\x70\x01"
+    entries = b"".join(
+        field(13, field(1, b"location") + field(2, location.encode())) for location in locations
+    )
+    tensor = b"\x08\x01\x10\x01" + field(8, b"w") + entries + b"\x70\x01"
     return b"\x08\x08" + field(7, field(5, tensor))
 
 
@@ -329,6 +331,14 @@ def test_models_that_cannot_be_read_are_refused(models: Path) -> None:
     path = models / "m.onnx"
     path.write_bytes(model_with("good")[:-3])
     with pytest.raises(confine.Refused, match="cannot be told"):
+        confine.check(str(path), str(models))
+
+
+@pytest.mark.parametrize("locations", [("good", "/etc/passwd"), ("/etc/passwd", "good")])
+def test_two_locations_of_one_tensor_are_refused(models: Path, locations: tuple[str, str]) -> None:
+    path = models / "m.onnx"
+    path.write_bytes(model_with(*locations))
+    with pytest.raises(confine.Refused, match="two entries"):
         confine.check(str(path), str(models))
 
 
