@@ -113,7 +113,10 @@ def external_data(source: Any) -> list[tuple[str, str, int, int | None]]:
                     name = text(value)
                 elif number == 13:
                     external = True
-                    entries.update([_entry(value)])
+                    key, words = _entry(value)
+                    if key in entries:  # runtimes differ in which of them they follow
+                        raise ValueError("a tensor with two entries {!r}".format(key[:40]))
+                    entries[key] = words
                 elif number == 14:
                     external = external or value == 1
             if external:
