@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["INDEX", "SUMMARY", "render"]
+    from pytest_modelcompat.report.view import View
+    from pytest_modelcompat.results.load import Run
+    from pytest_modelcompat.results.stored import StoredCase
+
+__all__ = ["INDEX", "SUMMARY", "render", "view_of", "write"]
 
 INDEX, SUMMARY = "index.html", "summary.md"
 
@@ -32,14 +36,31 @@ def render(folder: Path) -> Path:
     Raises:
         StoredRunProblem: the folder holds no run, or a damaged one.
     """
-    # Late: the terminal's few lines must not cost the page's template engine.
-    from pytest_modelcompat.report.data import read  # noqa: PLC0415
-    from pytest_modelcompat.report.html import html  # noqa: PLC0415
-    from pytest_modelcompat.report.markdown import markdown  # noqa: PLC0415
+    return write(view_of(folder), Path(folder))
+
+
+def view_of(source: Path | Run, also: Callable[[StoredCase], None] | None = None) -> View:
+    """All that is shown of a run.
+
+    Args:
+        source: its folder, or the run itself.
+        also: told of each case that is read.
+
+    Raises:
+        StoredRunProblem: the folder holds no run, or a damaged one.
+    """
+    from pytest_modelcompat.report.data import read  # noqa: PLC0415 - numpy only if needed
     from pytest_modelcompat.report.view import build  # noqa: PLC0415
 
-    folder = Path(folder)
-    view = build(read(folder))
+    return build(read(Path(source) if isinstance(source, str) else source, also))
+
+
+def write(view: View, folder: Path) -> Path:
+    """Writes a view as `index.html`, whose path is returned, and `summary.md`."""
+    # Late: the terminal's few lines must not cost the page's template engine.
+    from pytest_modelcompat.report.html import html  # noqa: PLC0415
+    from pytest_modelcompat.report.markdown import markdown  # noqa: PLC0415
+
     _write(folder / SUMMARY, [markdown(view)])
     return _write(folder / INDEX, html(view))
 

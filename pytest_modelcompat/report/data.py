@@ -17,11 +17,11 @@ import numpy as np
 
 from pytest_modelcompat.report.states import OUTCOMES, STATUSES, case_state
 from pytest_modelcompat.report.text import clean, clean_tree
-from pytest_modelcompat.results.load import load
+from pytest_modelcompat.results.load import Run, load
 from pytest_modelcompat.results.model import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -299,11 +299,13 @@ def _cell(raw: StoredCell) -> Cell:
     )
 
 
-def read(folder: Path) -> Data:
+def read(source: Path | Run, also: Callable[[StoredCase], None] | None = None) -> Data:
     """Reads the run that a folder holds.
 
     Args:
-        folder: of `--compat-report`; must hold run.json and cases.jsonl.gz.
+        source: the folder of `--compat-report`, with run.json and cases.jsonl.gz in it; or its
+            run, where that was loaded already.
+        also: told of each case, too: reading them takes longer than what is done with them.
 
     Returns:
         The run in columns.
@@ -311,13 +313,15 @@ def read(folder: Path) -> Data:
     Raises:
         StoredRunProblem: the folder holds no run, or a damaged one.
     """
-    run = load(folder)
+    run = source if isinstance(source, Run) else load(source)
     records = tuple(_cell(raw) for raw in run.cells)
     builder = _Builder(
         cell_index={raw.id: position for position, raw in enumerate(run.cells)}, cells=records
     )
     for row in run.cases():
         builder.add(row)
+        if also is not None:
+            also(row)
     notes = [clean(note) for note in run.info.notes]
     if builder.strangers:
         notes.append(f"{builder.strangers:,} cases of cells that run.json does not have")

@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_modelcompat.report import view_of
 from pytest_modelcompat.report.markdown import headline
 from pytest_modelcompat.report.text import count, plural, shorten
 from pytest_modelcompat.report.verdict import KINDS
@@ -22,25 +23,29 @@ _COLOURS = {"good": "32", "bad": "31", "broken": "35", "missing": "33", "moved":
             "known": "34", "quiet": "2"}  # fmt: skip
 
 
-def summary(source: Path | View, width: int | None = None, *, colour: bool = False) -> str:
+def summary(
+    source: Path | View,
+    width: int | None = None,
+    *,
+    colour: bool = False,
+    folder: Path | None = None,
+) -> str:
     """What to read after the run.
 
     Args:
         source: a run's folder, or its view.
         width: columns; default: the terminal's.
         colour: whether to add ANSI colours; every line says the same without.
+        folder: where the page is, for the last line; a source that is a folder says it itself.
 
     Returns:
         Lines, none wider than `width`, no line feed at the end.
     """
     if isinstance(source, (str, Path)):
-        from pytest_modelcompat.report.data import read  # noqa: PLC0415 - numpy only if needed
-        from pytest_modelcompat.report.view import build  # noqa: PLC0415
-
-        folder: Path | None = Path(source)
-        view = build(read(Path(source)))
+        folder = Path(source)
+        view = view_of(folder)
     else:
-        folder, view = None, source
+        view = source
     width = max(30, width or min(shutil.get_terminal_size().columns, 120))
     paint = _Paint(on=colour)
     lines = _head(view, width, paint)

@@ -95,6 +95,8 @@ def _operators(made: Made) -> list[dict[str, Any]]:
         }  # fmt: skip
         if letter == "K":
             line["known"] = "k1"
+        if status == "failed":  # as the judge writes it: a signature, and no message
+            line["error"] = {"signature": "failed value float32"}
         if status in {"error", "crashed", "unsupported", "gated"}:
             line["error"] = {"signature": f"{status} thing", "message": f"{status} thing {n}"}
         found.append(line)

@@ -335,7 +335,7 @@ def line(
         "seconds": {"load": 0.0004, "run": round(0.0004 + number("t", case, cell["id"]) / 800, 6)},
         **({"reason": seen["message"]} if status in {"not_run", "skipped"} else {}),
         "repro": f"pytest --compat-matrix matrices/{draw.name}.yaml '{draw.name}.yaml::{cell['id']}"
-        f"::{check}::{unit.replace('::', '.')}'",
+        f"::{check}::{unit.replace('::', '.')}' --compat-case '{case}'",
     }  # fmt: skip
     if seen["stage"] == "compare":
         record["ran_on"] = seen.get("ran") or {provider: 1}

@@ -227,7 +227,8 @@ def test_commands_come_back_whole(any_view: View):
         names = {"\x01": case, "\x02": unit, "\x03": unit.replace("::", "."), "\x04": cell.id}
         for mark, name in names.items():
             text = text.replace(mark, name)
-        assert f"::{cell.id}::{check}::{unit.replace('::', '.')}'" in text
+        dotted = unit.replace("::", ".")
+        assert text.endswith(f"::{cell.id}::{check}::{dotted}' --compat-case '{case}'")
 
 
 def test_details_of_failures_are_kept_when_not_all_fits(

@@ -109,8 +109,8 @@ def test_wrong_values_of_two_operators_are_two_clusters_and_one_message_is_one(t
     made = view(tmp_path, Made(version="1.0", cases="FFEE")).clusters
     assert [(c.signature, c.cases) for c in made] == [
         ("error thing", 2),
-        ("ai.onnx::Op0: wrong values", 1),
-        ("ai.onnx::Op1: wrong values", 1),
+        ("ai.onnx::Op0: failed value float32", 1),
+        ("ai.onnx::Op1: failed value float32", 1),
     ]
 
 
@@ -187,7 +187,7 @@ def test_clusters_join_by_signature_and_tell_the_first_bad_version(tmp_path: Pat
     ).clusters
     assert [(c.kind, c.signature, c.cases, c.new, c.versions) for c in made] == [
         ("failure", "error thing", 4, 2, (("onnxruntime", "1.1+"),)),
-        ("failure", "ai.onnx::Op2: wrong values", 1, 1, (("onnxruntime", "1.2"),)),
+        ("failure", "ai.onnx::Op2: failed value float32", 1, 1, (("onnxruntime", "1.2"),)),
         ("info", "unsupported thing", 3, 0, (("onnxruntime", "all 3 versions"),)),
     ]
     assert made[0].message == "error thing 0"
