@@ -6,7 +6,9 @@ in pytest's words: failed, xfailed, passed, or skipped with the reason.
 
 from __future__ import annotations
 
+import os
 import time
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -16,7 +18,6 @@ from pytest_modelcompat.results.model import CellStatus, Outcome, Status
 from pytest_modelcompat.runner import failure
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
 
     from pytest_modelcompat.results.model import CellRecord
@@ -112,15 +113,22 @@ class _Item(pytest.Item):
         """
         return self.path, None, f"{self.planned.cell.id} {self.name}"
 
+    @cached_property
+    def location(self) -> tuple[str, int | None, str]:
+        """As pytest's own; but the file's part is worked out once, and not for each item."""
+        path, line, name = self.reportinfo()
+        return _relative(os.fspath(path), str(self.config.rootpath)), line, name
+
     def report(self, compat: Session) -> None:
         """Wait for the result and send it through pytest's own hooks, for every plugin to see."""
-        self.ihook.pytest_runtest_logstart(nodeid=self.nodeid, location=self.location)
+        hook = self.ihook  # made anew each time that one asks
+        hook.pytest_runtest_logstart(nodeid=self.nodeid, location=self.location)
         started = time.time()
         self.wait(compat)
         for report in self.reports(compat, started):
             report.modelcompat = True  # type: ignore[attr-defined] # read by our teststatus hook
-            self.ihook.pytest_runtest_logreport(report=report)
-        self.ihook.pytest_runtest_logfinish(nodeid=self.nodeid, location=self.location)
+            hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=self.nodeid, location=self.location)
 
     def wait(self, compat: Session) -> None:
         """Until there is something to report."""
@@ -166,6 +174,11 @@ class _Item(pytest.Item):
     def _skip(self, reason: str) -> tuple[str, int, str]:
         """Pytest's form of a skip; equal reasons of a matrix fold into one line."""
         return (str(self.path), 1, f"Skipped: {reason}")
+
+
+@lru_cache(maxsize=1024)
+def _relative(path: str, root: str) -> str:
+    return os.path.relpath(path, root)
 
 
 class EnvironmentItem(_Item):

@@ -23,7 +23,7 @@ from pytest_modelcompat.environments.spec import environment_of
 from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem, command_line
 from pytest_modelcompat.report import terminal
 from pytest_modelcompat.results import plan_file
-from pytest_modelcompat.results.compat import write_compat
+from pytest_modelcompat.results.compat import Compat
 from pytest_modelcompat.results.load import load as load_run
 from pytest_modelcompat.runner import corpora as corpus_files
 from pytest_modelcompat.runner.plan import Plan, PlannedCell
@@ -229,9 +229,13 @@ def finish(running: Running, *, cut: str = "", tell: Callable[[str], None] = _si
     """
     green = running.finish(cut=cut)
     tell("writing the report")
-    write_compat(load_run(running.settings.report))
-    report.render(running.settings.report)
-    return Ended(green=green, lines=tuple(terminal.summary(running.settings.report).splitlines()))
+    folder = running.settings.report
+    run = load_run(folder)
+    condensed = Compat(run)
+    view = report.view_of(run, condensed.add)  # the cases are read once
+    condensed.write()
+    report.write(view, folder)
+    return Ended(green=green, lines=tuple(terminal.summary(view, folder=folder).splitlines()))
 
 
 STEPS = (load, corpora, plan, start, finish)

@@ -42,7 +42,7 @@ class Blobs:
         """
         if not is_digest(digest):
             raise errors.bad_digest(digest)
-        return self.folder / digest[:2] / digest
+        return self.folder.joinpath(digest[:2], digest)
 
     def put(self, data: bytes | memoryview) -> str:
         """Keep these bytes.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMPAT",
     "SCHEMA",
+    "Compat",
     "Support",
     "Tally",
     "compat",
@@ -142,59 +143,87 @@ def target_of(cell: StoredCell) -> tuple[str, str]:
     return f"{distribution}[{rest}]", version
 
 
+class Compat:
+    """compat.json while the cases of a run go by.
+
+    Args:
+        run: from `load`.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._place = {cell.id: target_of(cell) for cell in run.cells}
+        self._places = list(dict.fromkeys(self._place.values()))
+        self._number = {cell: self._places.index(where) for cell, where in self._place.items()}
+        self._found = _Tallies(len(self._places))
+        self._ways: dict[tuple[str, str, int], list[int]] = {}
+
+    def add(self, case: StoredCase) -> None:
+        """Take in one of the run's cases."""
+        key = (case.check, case.unit, case.opset)
+        way = self._ways.get(key)
+        if way is None:
+            way = self._ways[key] = [self._found.number(path) for path in _paths(case)]
+        for each in way:
+            self._found.add(each, self._number[case.cell], case)
+
+    def data(self) -> dict[str, Any]:
+        """The whole file as JSON data."""
+        run, found = self._run, self._found
+        targets = _targets(run, self._place)
+        planned = {name: shown["versions"] for name, shown in targets.items()}
+        data: dict[str, Any] = {
+            "__meta": {
+                "schema": SCHEMA,
+                "run": run.info.id,
+                "finished": run.info.finished,
+                "tool": run.info.tool,
+            },
+            "targets": targets,
+            "operators": {},
+            "models": {},
+        }
+        for path in sorted(found.paths, key=_order):
+            node = data
+            for name in path:
+                node = node.setdefault(name, {})
+            tallies = {where: found.get(path, at) for at, where in enumerate(self._places)}
+            node["__compat"] = {"support": _support(tallies, planned, run.info.issues)}
+        return data
+
+    def write(self, folder: Path | None = None) -> None:
+        """Write compat.json.
+
+        Args:
+            folder: where; default: the run's.
+
+        Raises:
+            WriteError: the disk is full or the folder read-only.
+        """
+        with atomic_file((folder or self._run.folder) / COMPAT) as file:
+            for piece in json.JSONEncoder(indent=1, allow_nan=False).iterencode(self.data()):
+                file.write(piece.encode())
+
+
 def compat(run: Run) -> dict[str, Any]:
     """The whole file as JSON data.
 
     Args:
         run: from `load`.
     """
-    place = {cell.id: target_of(cell) for cell in run.cells}
-    targets = _targets(run, place)
-    planned = {name: shown["versions"] for name, shown in targets.items()}
-    places = list(dict.fromkeys(place.values()))
-    number = {cell: places.index(where) for cell, where in place.items()}
-    found = _Tallies(len(places))
-    ways: dict[tuple[str, str, int], list[int]] = {}
-    for case in run.cases():
-        way = ways.get((case.check, case.unit, case.opset))
-        if way is None:
-            way = [found.number(path) for path in _paths(case)]
-            ways[case.check, case.unit, case.opset] = way
-        for each in way:
-            found.add(each, number[case.cell], case)
-    data: dict[str, Any] = {
-        "__meta": {
-            "schema": SCHEMA,
-            "run": run.info.id,
-            "finished": run.info.finished,
-            "tool": run.info.tool,
-        },
-        "targets": targets,
-        "operators": {},
-        "models": {},
-    }
-    for path in sorted(found.paths, key=_order):
-        node = data
-        for name in path:
-            node = node.setdefault(name, {})
-        tallies = {where: found.get(path, at) for at, where in enumerate(places)}
-        node["__compat"] = {"support": _support(tallies, planned, run.info.issues)}
-    return data
+    return _filled(run).data()
 
 
 def write_compat(run: Run, folder: Path | None = None) -> None:
-    """Write compat.json.
+    """Write compat.json; see `Compat.write`."""
+    _filled(run).write(folder)
 
-    Args:
-        run: from `load`.
-        folder: where; default: the run's.
 
-    Raises:
-        WriteError: the disk is full or the folder read-only.
-    """
-    with atomic_file((folder or run.folder) / COMPAT) as file:
-        for piece in json.JSONEncoder(indent=1, allow_nan=False).iterencode(compat(run)):
-            file.write(piece.encode())
+def _filled(run: Run) -> Compat:
+    made = Compat(run)
+    for case in run.cases():
+        made.add(case)
+    return made
 
 
 def _paths(case: StoredCase) -> list[tuple[str, ...]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.results import attribution
@@ -113,7 +114,7 @@ class Measurer:
         self._folder = folder
         self._places = places
         self._bundles = bundles
-        self._repro = repro
+        self._repro = lru_cache(maxsize=None)(partial(repro, planned))
         self._open: dict[int, _Open] = {}
         self._batch: list[CaseRecord] = []
         self._flushed = time.monotonic()
@@ -312,7 +313,7 @@ class Measurer:
                 judgement=judgement,
                 expectation=Expectation(outcome=Outcome.INFO),
                 reference=self._reference(workload, case),
-                repro=self._repro(self.planned, workload.check, case.unit),
+                repro=self._repro(workload.check, case.unit),
             )
         )
 
