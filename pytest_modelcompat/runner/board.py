@@ -114,8 +114,8 @@ class Board:
         self._cases += len(chosen)
 
     def unit(self, cell: str, check: str, unit: str) -> Unit | None:
-        """The counts of one unit, or None where none of its cases was selected."""
-        return self._units[cell].get((check, unit))
+        """The counts of one unit, or None where none of its cases (or cells) was selected."""
+        return self._units.get(cell, {}).get((check, unit))
 
     def count(self, records: Iterable[CaseRecord]) -> None:
         """Take in records that are durable in the store."""

@@ -64,11 +64,14 @@ def suspected(store: Store, cell: str) -> list[tuple[str, int, Judgement, None]]
     failed = list(store.cases(cell=cell, check="op_support", status=Status.FAILED))
     if not failed:
         return []
-    passed = store.cases(cell=cell, check="op_support", status=Status.PASSED)
+    right = [
+        record
+        for status in (Status.PASSED, Status.FALLBACK)
+        for record in store.cases(cell=cell, check="op_support", status=status)
+    ]
     every = [
         (record.case, record.measurement.opset, record.judgement.status)
-        for records in (failed, passed)
-        for record in records
+        for record in (*failed, *right)
     ]
     names = attribution.reference_suspects(every)
     return [
