@@ -17,7 +17,7 @@ INTERVAL = 0.25  # seconds between two redraws
 
 def duration(seconds: float) -> str:
     """A time for people: `8.2 s`, `3 min 05 s`, `2 h 10 min`."""
-    if seconds < 60:  # noqa: PLR2004
+    if round(seconds, 1) < 60:  # noqa: PLR2004
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:  # noqa: PLR2004
