@@ -201,8 +201,7 @@ class Compat:
             WriteError: the disk is full or the folder read-only.
         """
         with atomic_file((folder or self._run.folder) / COMPAT) as file:
-            for piece in json.JSONEncoder(indent=1, allow_nan=False).iterencode(self.data()):
-                file.write(piece.encode())
+            file.write(json.dumps(self.data(), indent=1, allow_nan=False).encode())
 
 
 def compat(run: Run) -> dict[str, Any]:

@@ -71,12 +71,12 @@ def measurement_row(texts: Texts, cell: int, case: CaseRecord) -> tuple[Any, ...
         texts.key(case.unit),
         texts.key(case.case),
         texts.optional(case.requested),
-        None if case.reference is None else texts.key(_dump(case.reference)),
+        None if case.reference is None else texts.mapping_key(case.reference, _dump),
         texts.optional(case.repro),
         texts.key(seen.stage.value),
         texts.key(seen.ended),
         texts.optional(seen.reason),
-        None if seen.ran_on is None else texts.key(_dump(seen.ran_on)),
+        None if seen.ran_on is None else texts.mapping_key(seen.ran_on, _dump),
         seen.opset or None,
         seen.peak_rss or None,
         seen.load_seconds or None,
@@ -97,7 +97,7 @@ def judgement_row(texts: Texts, key: int, judged: Judgement) -> tuple[Any, ...]:
         texts.optional(judged.rule),
         texts.optional(judged.signature),
         texts.optional(judged.attribution),
-        texts.key(_dump(detail)) if detail else None,
+        texts.mapping_key(detail, _dump) if detail else None,
         None if judged.mismatch is None else _dump(judged.mismatch),
     )
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcompat.errors import results as errors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = ["APPLICATION", "SCHEMA", "SHIFT", "Texts", "connect", "create", "reader"]
@@ -121,6 +122,7 @@ class Texts:
         self._keys: dict[str, int] = {}
         self._values: dict[int, str] = {}
         self._mappings: dict[int, dict[str, Any]] = {}
+        self._mapping_keys: dict[tuple[Any, ...], int] = {}
 
     def key(self, value: str) -> int:
         """The string's number; a new one is entered."""
@@ -138,6 +140,20 @@ class Texts:
             self._keys.clear()
         self._keys[value] = key
         return key
+
+    def mapping_key(self, value: Mapping[str, Any], dump: Callable[[Any], str]) -> int:
+        """The number of a mapping's JSON; few different ones come again and again."""
+        known = tuple((name, type(each), each) for name, each in value.items())
+        try:
+            found = self._mapping_keys.get(known)
+        except TypeError:  # it holds a list
+            return self.key(dump(value))
+        if found is None:
+            found = self.key(dump(value))
+            if len(self._mapping_keys) >= _REMEMBERED:
+                self._mapping_keys.clear()
+            self._mapping_keys[known] = found
+        return found
 
     def optional(self, value: str | None) -> int | None:
         """The same for what may be absent; an empty string is absent."""
@@ -175,6 +191,7 @@ class Texts:
     def forget(self) -> None:
         """After a rollback: numbers given out in that transaction mean nothing any more."""
         self._keys.clear()
+        self._mapping_keys.clear()
 
 
 def storable(value: str) -> str | bytes:

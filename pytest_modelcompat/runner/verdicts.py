@@ -65,7 +65,8 @@ class Verdicts:
         """
         if is_late(record.reference) and record.measurement.ended == "returned":
             return record
-        return replace(record, expectation=self._case(record))
+        found = self._case(record)
+        return record if found == record.expectation else replace(record, expectation=found)
 
     def _case(self, record: CaseRecord) -> Expectation:
         found = self._known.expect(
