@@ -8,19 +8,19 @@ that depend on the moment (deadlines, memory, infrastructure) are never kept.
 
 from __future__ import annotations
 
-import errno
 import gzip
 import hashlib
 import json
 import os
 import platform
-from contextlib import suppress
+import zlib
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.environments.cache import atomic_write
+from pytest_modelcompat.errors import ModelcompatError
 from pytest_modelcompat.results.blobs import Blobs
 from pytest_modelcompat.results.judge import EQUAL
 from pytest_modelcompat.results.model import (
@@ -46,6 +46,10 @@ __all__ = ["Reuse"]
 _OF_THE_MOMENT = frozenset({Status.TIMED_OUT, Status.OUT_OF_MEMORY, Status.NOT_RUN})
 _KEPT = frozenset({CellStatus.COMPLETED, CellStatus.MISCONFIGURED})
 _FORMAT = 1
+_DAMAGE = (
+    OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError, StopIteration,
+    ModelcompatError,
+)  # fmt: skip
 # Calling an enum's class costs four times as much.
 _STAGES = {each.value: each for each in Stage}
 _STATUSES = {each.value: each for each in Status}
@@ -91,16 +95,16 @@ class Reuse:
                 return None
             for digest in _digests(records):
                 _adopt(self._blobs.path(digest), blobs.path(digest))
-        except (OSError, EOFError, ValueError, KeyError, TypeError, StopIteration):
+            end = CellEnd(
+                status=CellStatus(head["status"]),
+                stage=Stage(head["stage"]) if head["stage"] else None,
+                reason=head["reason"],
+                attestation=head["attestation"],
+                ran_on=head["ran_on"],
+                notes=[*head["notes"], f"reused: measured by run {head['run']}, {head['started']}"],
+            )
+        except _DAMAGE:
             return None
-        end = CellEnd(
-            status=CellStatus(head["status"]),
-            stage=Stage(head["stage"]) if head["stage"] else None,
-            reason=head["reason"],
-            attestation=head["attestation"],
-            ran_on=head["ran_on"],
-            notes=[*head["notes"], f"reused: measured by run {head['run']}, {head['started']}"],
-        )
         return end, records
 
     def save(self, key: str, end: CellEnd, records: Iterable[CaseRecord], blobs: Blobs) -> None:
@@ -137,13 +141,12 @@ def _adopt(source: Path, target: Path) -> None:
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):  # another thread was faster
-        try:
-            os.link(source, target)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            atomic_write(target, source.read_bytes())
+    try:
+        os.link(source, target)
+    except FileExistsError:  # another thread was faster
+        return
+    except OSError:  # another disk, or one without links
+        atomic_write(target, source.read_bytes())
 
 
 def _work(work: Workload) -> list[Any]:
