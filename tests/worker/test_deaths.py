@@ -243,6 +243,15 @@ def test_crash_between_cases(worker) -> None:
     assert seen[-1] == cell.Done(results=2, children=2)
 
 
+def test_children_that_die_before_any_case_are_not_started_for_ever(worker) -> None:
+    env = {"PLAYGROUND_IMPORT": "import threading; threading.Timer(0.2, os.abort).start()"}
+    with worker.start([worker.bundle([SEVEN])], env=env) as process:
+        events = list(process.events())  # no case comes, and none would survive
+    assert sum(isinstance(event, cell.ExitCrash) for event in events) == 3
+    assert [event.signal for event in events if isinstance(event, cell.ImportFailed)] == ["SIGABRT"]
+    assert events[-1] == cell.Done(results=0, children=3)
+
+
 # -- memory
 
 

@@ -79,8 +79,10 @@ def test_what_a_case_starts_ends_with_it(worker, name: str, then: str) -> None:
 
 
 def test_a_forked_copy_answers_nothing(worker) -> None:
-    session = worker.run(["os.fork();" + SEVEN, SEVEN])
+    source = "import time\nif os.fork(): time.sleep(0.5)\n" + SEVEN
+    session = worker.run([source, SEVEN])
     assert_all_passed(session, 2)
+    assert session.process.stats.repeated == 0
 
 
 def test_many_generations(worker, tmp_path: Path) -> None:
@@ -145,10 +147,11 @@ def test_binary_and_terminal_output_is_kept(worker) -> None:
 
 def test_output_belongs_to_the_case_that_printed_it(worker) -> None:
     noisy = "print('from the first', flush=True); import time; time.sleep(0.3);" + SEVEN
-    session = worker.run([noisy, "print('from the second', flush=True); os.abort()", "os.abort()"])
-    assert "from the second" in session.answers[1].output
-    assert "from the first" not in session.answers[1].output
-    assert "from" not in session.answers[2].output.replace("from C", "")
+    loud = "print('from the third', flush=True); os.abort()"
+    session = worker.run([noisy, "os._exit(3)", noisy, loud])
+    assert session.answers[1].output == ""
+    assert "from the third" in session.answers[3].output
+    assert "from the first" not in session.answers[3].output
 
 
 # -- descriptors

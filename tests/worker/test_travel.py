@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
+import threading
 import time
 
 import pytest
@@ -258,20 +259,33 @@ def test_a_child_that_hangs_while_sending_is_found(worker) -> None:
     assert session.answers[1].error is None
 
 
+# The process dies after a part of a big answer went out.
+TORN = (
+    "from modelcompat_worker import protocol\n"
+    "def write(handle, pieces, real=protocol.write, seen=[]):\n"
+    "  seen.append(1)\n"
+    "  if len(seen) < 4: return real(handle, pieces)\n"
+    "  os.write(handle, b''.join(pieces)[:30000]); os.abort()\n"
+    "protocol.write = write\n"
+    "out = {'y': Value.tensor('int8', (1 << 20,), bytes(1 << 20))}"
+)
+
+
+def test_a_torn_frame_is_found_at_once(worker) -> None:
+    with worker.start([worker.bundle([TORN])]) as process:
+        process.submit([cell.CaseOrder(n=0, bundle=0, index=0)])
+        patience = threading.Timer(15.0, process.kill)
+        patience.start()
+        for event in process.events():  # nothing else will come until this one is answered
+            if isinstance(event, cell.Ended):
+                patience.cancel()
+                process.finish()
+    assert isinstance(event, cell.Done)
+
+
 def test_a_frame_torn_by_death(worker) -> None:
-    # The process dies after a part of a big answer went out; the host finds the next frame.
-    torn = (
-        "import threading\n"
-        "from modelcompat_worker import protocol\n"
-        "def write(handle, pieces, real=protocol.write, seen=[]):\n"
-        "  seen.append(1)\n"
-        "  if len(seen) < 4: return real(handle, pieces)\n"
-        "  os.write(handle, b''.join(pieces)[:30000]); os.abort()\n"
-        "protocol.write = write\n"
-        "out = {'y': Value.tensor('int8', (1 << 20,), bytes(1 << 20))}"
-    )
     fine = "out = {'y': Value.tensor('int8', (1,), b'x')}"
-    session = worker.run([fine, torn, fine, fine])
+    session = worker.run([fine, TORN, fine, fine])
     assert session.answers[1].how == "crashed"
     assert session.answers[1].signal == "SIGABRT"
     assert [session.answers[n].error for n in (0, 2, 3)] == [None] * 3
