@@ -10,7 +10,7 @@ import pytest
 from pytest_modelcompat.items import CellNode, EnvironmentItem, MatrixFile, UnitItem, cell_line
 from pytest_modelcompat.results.model import CellStatus, Outcome, Stage
 from pytest_modelcompat.runner.board import Board
-from tests.unit.planned import a_case, a_cell, a_planned, a_workload
+from tests.unit.planned import a_case, a_planned, a_workload
 from tests.unit.stored_runs import case, cell
 
 RELU = "ai.onnx::Relu"
@@ -60,7 +60,7 @@ class Compat:
     def reports(self, name: str) -> dict[str, pytest.TestReport]:
         item = self.items()[name]
         found = list(item.reports(self, 0.0))
-        assert [report.when for report in found][0] == "setup"
+        assert found[0].when == "setup"
         assert found[-1].when == "teardown"
         return {str(report.when): report for report in found}
 
