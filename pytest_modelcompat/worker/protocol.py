@@ -4,7 +4,10 @@ Start
     python -I worker.pyz NONCE
         The zipapp becomes the *supervisor*. It starts one *child* at a time, which holds the
         framework. NONCE is 16 hex digits, chosen by the host for this session. On an interpreter
-        that is too old it says so on stderr and exits with TOO_OLD.
+        that is too old it says so on stderr and exits with TOO_OLD. Variables of its own:
+        TMPDIR, where its private folder is; MODELCOMPAT_SITE, folders of packages that are not the
+        interpreter's (it runs isolated from PYTHONPATH); MODELCOMPAT_CODE, a folder in which the
+        unpacked modules and their bytecode are kept for later sessions.
 
 Host -> supervisor (its stdin): messages, each a little-endian u32 length and that much JSON
     {"type": "order", "protocol", "runtime", "distribution", "module", "provider", "options",
