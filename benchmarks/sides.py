@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -28,6 +29,12 @@ PYTHON = "3.11"
 HERE = Path(__file__).resolve().parent
 _KEPT = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}
 _KEPT_PREFIXES = ("UV_", "PIP_", "MODELCOMPAT_", "PYTHONPATH")
+
+
+class Seconds(float):
+    """As they passed; `processor` are those that the process and its children computed."""
+
+    processor: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,14 +111,16 @@ def surroundings(**more: str) -> dict[str, str]:
 
 def timed(
     command: Sequence[str | Path], *, cwd: Path, good: Sequence[int] = (0,), **env: str
-) -> tuple[float, str]:
+) -> tuple[Seconds, str]:
     """Seconds of a whole process, and what it printed; ends the measurement where it failed."""
-    began = time.perf_counter()
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [str(each) for each in command],
         cwd=cwd, env=surroundings(**env), capture_output=True, text=True, check=False,
     )  # fmt: skip
-    seconds = time.perf_counter() - began
+    seconds = Seconds(time.perf_counter() - began)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds.processor = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
     if done.returncode not in good:
         sys.exit(
             f"{command} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
@@ -125,20 +134,21 @@ class Ours:
     Args:
         place: an empty folder.
         matrix: the text of the matrix.
+        env: environment variables of its runs.
     """
 
-    def __init__(self, place: Path, matrix: str) -> None:
+    def __init__(self, place: Path, matrix: str, **env: str) -> None:
         place.mkdir()
         (place / "pytest.ini").write_text("[pytest]\n")
         (place / "matrix.yaml").write_text(matrix)
-        self.place = place
+        self.place, self.env = place, env
 
-    def run(self, *options: str, fresh: bool = True) -> float:
+    def run(self, *options: str, fresh: bool = True) -> Seconds:
         """Once; seconds of the whole process. Whether cases fail is not the question here."""
         command = [sys.executable, "-m", "pytest", "--compat-matrix", "matrix.yaml", *options]
         if fresh:
             command.append("--compat-fresh")
-        seconds, _ = timed(command, cwd=self.place, good=(0, 1))
+        seconds, _ = timed(command, cwd=self.place, good=(0, 1), **self.env)
         if not self.cells():
             sys.exit("the run has no cells")
         return seconds
@@ -175,13 +185,14 @@ def versus(
     most: bool = True,
 ) -> Row:
     """A row of two sides that took turns: the median of the rounds' ratios."""
-    return Row(
-        what,
-        statistics.median(a / b for a, b in zip(one, other, strict=True)),
-        target,
-        most=most,
-        note=f"{statistics.median(one):.2f} s / {statistics.median(other):.2f} s",
-    )
+    note = f"{statistics.median(one):.2f} s / {statistics.median(other):.2f} s"
+    computed = [
+        statistics.median(getattr(each, "processor", 0.0) for each in side) for side in (one, other)
+    ]
+    if all(computed):
+        note += f" (of the processor: {computed[0]:.2f} s / {computed[1]:.2f} s)"
+    ratio = statistics.median(a / b for a, b in zip(one, other, strict=True))
+    return Row(what, ratio, target, most=most, note=note)
 
 
 def table(title: str, rows: Sequence[Row], *, pairs: int) -> int:
