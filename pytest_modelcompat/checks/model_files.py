@@ -36,6 +36,7 @@ class ModelFiles:
         main: name in the cell of what is loaded.
         files: (name in the cell, path on the host), the main file among them.
         inputs, outputs: (name, type) in the graph's order, for ONNX files that can be read.
+        optional: names of further inputs, which have a value of their own.
         imports: domain -> opset, likewise.
         ir: version of the format; 0 where unknown.
     """
@@ -44,6 +45,7 @@ class ModelFiles:
     files: tuple[tuple[str, Path], ...]
     inputs: tuple[tuple[str, str], ...] = ()
     outputs: tuple[tuple[str, str], ...] = ()
+    optional: tuple[str, ...] = ()
     imports: dict[str, int] = field(default_factory=dict)
     ir: int = 0
 
@@ -99,12 +101,14 @@ def model_files(path: Path, folder: str) -> ModelFiles:
         summary = onnxpb.summary(os.fspath(path))
     except ValueError:  # the cell will say what is wrong with it
         return ModelFiles(main=main, files=tuple(files))
-    fed = [each for each in summary.inputs if each[0] not in set(summary.initializers)]
+    own = set(summary.initializers)
+    fed = [each for each in summary.inputs if each[0] not in own]
     return ModelFiles(
         main=main,
         files=tuple(files),
         inputs=tuple((name, kind) for name, kind, _ in fed),
         outputs=tuple((name, kind) for name, kind, _ in summary.outputs),
+        optional=tuple(name for name, _, _ in summary.inputs if name in own),
         imports=dict(summary.imports),
         ir=summary.ir_version,
     )

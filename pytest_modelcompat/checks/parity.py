@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.errors.matrix import Sentence
     from pytest_modelcompat.matrix.model import CheckEntry, Model
+    from pytest_modelcompat.worker.values import Value
 
 __all__ = ["settings_of", "workload"]
 
@@ -200,13 +201,16 @@ def _data_sets(model: Model, files: ModelFiles) -> list[DataSet]:
         return read_folder(data.folder, files.inputs, files.outputs)
     if data.inputs is not None:
         names = [name for name, _ in files.inputs]
+        inputs = read_npz(data.inputs, names)
+        if model.path is not None:  # what a producer calls its inputs is only known by then
+            _known(data.inputs.name, inputs, model, files)
         outputs = None
         if data.outputs is not None:
             outputs = read_npz(data.outputs, [name for name, _ in files.outputs])
         return [
             DataSet(
                 name=data.inputs.stem,
-                inputs=read_npz(data.inputs, names),
+                inputs=inputs,
                 outputs=outputs,
                 source=data.outputs.name if data.outputs is not None else "",
             )
@@ -214,6 +218,16 @@ def _data_sets(model: Model, files: ModelFiles) -> list[DataSet]:
     if data.outputs is not None:
         raise DataError(words.outputs_without_inputs(model.name))
     return [DataSet(name=f"random-{n}", inputs=()) for n in range(data.random)]
+
+
+def _known(
+    file: str, inputs: Sequence[tuple[str | int, Value]], model: Model, files: ModelFiles
+) -> None:
+    """Refuse arrays that are no input: a misspelt optional one would be left out without a word."""
+    known = [name for name, _ in files.inputs] + list(files.optional)
+    for key, _ in inputs:
+        if known and isinstance(key, str) and key not in known:
+            raise DataError(words.no_such_input(file, key, model.name, known))
 
 
 def _case(model: Model, variant: _Variant, set_: DataSet) -> dict[str, Any]:

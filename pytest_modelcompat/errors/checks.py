@@ -17,6 +17,7 @@ __all__ = [
     "bad_npz",
     "exact_type_needs_folder",
     "no_data_sets",
+    "no_such_input",
     "no_such_model",
     "nothing_matches",
     "object_array",
@@ -77,6 +78,14 @@ def exact_type_needs_folder(path: str, key: str, dtype: str) -> Sentence:
     return Sentence(
         f"The array {shown(key)} in {shown(path)} has type {shown(dtype)}, which no tensor has.",
         "bfloat16, float8, int4 and sequences come as test_data_set_N/input_K.pb.",
+    )
+
+
+def no_such_input(path: str, key: str, model: str, known: Iterable[str]) -> Sentence:
+    """An array that the model does not take."""
+    return Sentence(
+        f"The array {shown(key)} in {shown(path)} is no input of the model {shown(model)}.",
+        suggest(key, known) or "Keys are the model's input names, or positions.",
     )
 
 

@@ -96,8 +96,20 @@ def test_arrays_become_values_by_name(tmp_path, model):
     assert found.models == (("labels/net.onnx", model),)
 
 
-@pytest.mark.parametrize(("key", "place"), [("1", 1), ("arr_0", 0), ("007", 7), ("a1", "a1"),
-                                            ("arr_x", "arr_x"), ("-1", "-1")])  # fmt: skip
+@pytest.mark.parametrize("key", ["a1", "arr_x", "-1"])
+def test_arrays_that_are_no_input_are_told(tmp_path, model, key):
+    data = Data(inputs=npz(tmp_path / "in.npz", a=X, **{key: X}))
+    said = problem_of(tmp_path, Model(name="n", path=model, data=data))
+    assert f"The array {key!r} in 'in.npz' is no input of the model 'n'." in said
+
+
+def test_an_input_with_a_value_of_its_own_may_be_given(tmp_path, model):
+    data = Data(inputs=npz(tmp_path / "in.npz", a=X, w=X))
+    bundle, at = the_case(plan(tmp_path, Model(name="n", path=model, data=data)))
+    assert [name for name, _ in bundle.inputs(at)] == ["a", "w"]
+
+
+@pytest.mark.parametrize(("key", "place"), [("1", 1), ("arr_0", 0), ("007", 7)])
 def test_keys_that_are_no_names_are_positions(tmp_path, model, key, place):
     data = Data(inputs=npz(tmp_path / "in.npz", **{key: X}))
     bundle, at = the_case(plan(tmp_path, Model(name="n", path=model, data=data)))
