@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.environments.cache import LockTimeout
@@ -88,12 +87,7 @@ def prepare(spec: EnvironmentSpec, *, cache: Path) -> Prepared | Failure:
     except LockTimeout:
         reason = words.environment_busy(spec.install_timeout)
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            reason = words.disk_full(str(cache))
-        elif error.errno in {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}:
-            reason = words.not_writable(str(cache), error.strerror or str(error))
-        else:
-            reason = words.install_failed(str(error))
+        reason = words.refused(str(cache), error)
     return Failure(
         spec=spec,
         status=CellStatus.INFRASTRUCTURE_FAILED,

@@ -6,6 +6,7 @@ of other tools follow on lines of their own.
 
 from __future__ import annotations
 
+import errno
 import signal
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ __all__ = [
     "nothing_installed",
     "python_does_not_run",
     "python_too_old",
+    "refused",
     "resolve_failed",
     "resolve_timed_out",
     "stale_lock_used",
@@ -184,6 +186,15 @@ def not_writable(place: str, why: str) -> str:
         f"Cannot write under {place}: {why}. Point MODELCOMPAT_CACHE to a folder that can be "
         "written."
     )
+
+
+def refused(place: str, error: OSError) -> str:
+    """The machine does not let a cell be worked on: a full disk, a read-only folder, the rest."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return disk_full(place)
+    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}:
+        return not_writable(place, error.strerror or str(error))
+    return f"Working under {place} failed: {error}."
 
 
 def environment_busy(seconds: float) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcompat.environments import registry
 from pytest_modelcompat.environments.cache import sweep
 from pytest_modelcompat.environments.protocol import Failure, Prepared
+from pytest_modelcompat.errors import environment as words
 from pytest_modelcompat.results.complete import complete as fill
 from pytest_modelcompat.results.info import new_run
 from pytest_modelcompat.results.model import (
@@ -172,13 +173,24 @@ class Running:
     def _run(self, planned: PlannedCell, prepared: Prepared | Failure | None) -> None:
         self.board.running(1)
         try:
-            if isinstance(prepared, Prepared) and not self._stopped and planned.cell.skip is None:
-                assert self._references is not None
-                planned = self._references.resolved(planned)
-            end, made = self._end_of(planned, prepared)
+            try:
+                if isinstance(prepared, Prepared) and not self._stopped and not planned.cell.skip:
+                    assert self._references is not None
+                    planned = self._references.resolved(planned)
+                end, made = self._end_of(planned, prepared)
+            except OSError as error:  # of this machine's, for what is ours is never one
+                end, made = self._refused(error), prepared
             self._close(planned, end, made)
         finally:
             self.board.running(-1)
+
+    def _refused(self, error: OSError) -> CellEnd:
+        cache = self.settings.cache
+        return CellEnd(
+            status=CellStatus.INFRASTRUCTURE_FAILED,
+            stage=Stage.START,
+            reason=Places(cache=cache).told(words.refused(str(cache), error)),
+        )
 
     def _end_of(
         self, planned: PlannedCell, prepared: Prepared | Failure | None
