@@ -51,8 +51,8 @@ class ModelFiles:
 
     @property
     def opset(self) -> int:
-        """Of the main domain, 0 where unknown."""
-        return self.imports.get("ai.onnx", 0)
+        """Of the main domain, 0 where unknown or no version at all."""
+        return max(0, self.imports.get("ai.onnx", 0))
 
     def digests(self) -> list[tuple[str, str]]:
         """(name in the cell, sha256) of every file.

@@ -92,7 +92,7 @@ def measure(
         answers = _run(session, feeds, repeats, found)
         found["ran_on"] = session.placement()
         if not found["opset"] and hasattr(session, "opset"):
-            found["opset"] = session.opset()
+            found["opset"] = max(0, session.opset())
         found["peak_rss"] = _peak() if big else 0
         session.close()  # before the answer goes out: a crash in here is the case's, too
         found["outputs"] = [

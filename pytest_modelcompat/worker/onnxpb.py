@@ -343,7 +343,7 @@ def main_opset(source: Any) -> int:
                         found = version
     except (OSError, ValueError):
         return 0
-    return found
+    return max(0, found)
 
 
 def main_nodes(view: memoryview) -> int:
