@@ -241,7 +241,8 @@ class EnvironmentItem(_Item):
         colour = {Outcome.OK: "green", Outcome.NOT_OK: "red", Outcome.XPASS: "red"}
         bad = compat.running is not None and compat.running.board.not_ok(record.id)
         name = "red" if bad else colour.get(record.outcome, "yellow")
-        reporter.write_line(cell_line(record), **{name: True})
+        known = compat.running.board.known(record.id) if compat.running is not None else 0
+        reporter.write_line(cell_line(record, known), **{name: True})
 
 
 class UnitItem(_Item):
@@ -300,7 +301,7 @@ class UnitItem(_Item):
         return self.planned.cell.id in compat.environments_selected
 
 
-def cell_line(record: CellRecord) -> str:
+def cell_line(record: CellRecord, known_cases: int = 0) -> str:
     """`onnxruntime==1.31.1 · 3.12 · host · …  completed: 1,703 passed, 20 unsupported  3.2 s`."""
     axes = " · ".join(value for _, value in record.axes)
     counts = ", ".join(f"{count:,} {status}" for status, count in record.counts.items())
@@ -308,7 +309,11 @@ def cell_line(record: CellRecord) -> str:
     if record.status is not CellStatus.COMPLETED:
         status = f"{status} ({_first_line(record.reason)})"
     known = f" [known: {record.known}]" if record.known else ""
-    return f"{axes}  {status}{known}: {counts}  {duration(sum(record.seconds.values()))}"
+    excused = f" ({known_cases:,} of them known)" if known_cases else ""
+    took = duration(sum(record.seconds.values()))
+    if any(note.startswith("reused") for note in record.notes):
+        took = "reused"
+    return f"{axes}  {status}{known}: {counts}{excused}  {took}"
 
 
 def _why(unit: Unit) -> str:

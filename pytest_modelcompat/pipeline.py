@@ -24,6 +24,7 @@ from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem, c
 from pytest_modelcompat.report import terminal
 from pytest_modelcompat.results import plan_file
 from pytest_modelcompat.results.compat import Compat
+from pytest_modelcompat.results.expect import EntryState
 from pytest_modelcompat.results.load import load as load_run
 from pytest_modelcompat.runner import corpora as corpus_files
 from pytest_modelcompat.runner.plan import Plan, PlannedCell
@@ -235,7 +236,22 @@ def finish(running: Running, *, cut: str = "", tell: Callable[[str], None] = _si
     view = report.view_of(run, condensed.add)  # the cases are read once
     condensed.write()
     report.write(view, folder)
-    return Ended(green=green, lines=tuple(terminal.summary(view, folder=folder).splitlines()))
+    lines = [*terminal.summary(view, folder=folder).splitlines(), *_issue_lines(running)]
+    return Ended(green=green, lines=tuple(lines))
+
+
+def _issue_lines(running: Running) -> list[str]:
+    """Known issues that somebody should look at."""
+    words = {
+        EntryState.XPASS: "no longer shows: take it out",
+        EntryState.STALE: "selected nothing",
+        EntryState.EXPIRED: "has expired and excuses nothing",
+    }
+    return [
+        f"known issue {each.entry.id}: {words[each.state]}"
+        for each in running.verdicts.issues
+        if each.state in words
+    ]
 
 
 STEPS = (load, corpora, plan, start, finish)

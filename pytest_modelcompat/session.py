@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import sys
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +28,8 @@ from pytest_modelcompat.progress import ProgressLine
 from pytest_modelcompat.results.model import CellStatus, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Sequence
+    from collections.abc import Collection, Generator, Iterator, Sequence
+    from types import FrameType
 
     from pytest_modelcompat.pipeline import Settings
     from pytest_modelcompat.runner.plan import PlannedCell
@@ -308,12 +312,14 @@ class CompatSession:
         assert self.running is not None
         line = ProgressLine(self.config)
         cut = ""
+        said = exitstatus == pytest.ExitCode.INTERRUPTED  # this Ctrl-C has been heard
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             cut = "interrupted"
         elif session.shouldfail or session.shouldstop or exitstatus not in _ENDED:
             cut = "stopped"
         try:
-            ended = pipeline.finish(self.running, cut=cut, tell=line.say)
+            with _patience(heard=said):
+                ended = pipeline.finish(self.running, cut=cut, tell=line.say)
         finally:
             line.clear()
         self._ended = _Ended(ended.lines)
@@ -334,6 +340,30 @@ class CompatSession:
         """Whatever happened, nothing of the run is left behind."""
         if self.running is not None:
             self.running.abandon()
+
+
+@contextmanager
+def _patience(*, heard: bool) -> Iterator[None]:
+    """Let the first Ctrl-C of a run wait until its report is written; the second one stops it.
+
+    Args:
+        heard: the first one has come already.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = [heard]
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if came[0]:
+            signal.default_int_handler(number, frame)
+        came[0] = True
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _selected(items: Sequence[EnvironmentItem | UnitItem]) -> dict[str, Collection[int]]:

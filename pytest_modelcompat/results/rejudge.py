@@ -100,6 +100,10 @@ def command(
             result = rejudge(store, runtimes=runtimes, tolerances=given)
         else:
             result = compare_outputs(store, against, runtimes=runtimes, tolerances=given)
+        against_what = f"against {against}" if against else "against its references"
+        terms = ", ".join(tolerances) or "its own tolerances"
+        note = f"rejudged {against_what} with {terms}; nothing was measured again"
+        store.set_run(replace(store.run, notes=(*store.run.notes, note)))
         store.settle()
         write_outputs(store)
     lines = [f"{result.seen} cases judged again, {sum(result.changed.values())} changed"]
@@ -109,7 +113,7 @@ def command(
     ]
     if result.kept:
         lines.append(f"{result.kept} kept as they were: their outputs or reference are not stored")
-    lines.append(f"written to {output}")
+    lines.append(f"written to {output}; `modelcompat report {output}` makes its page")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -214,6 +214,11 @@ class Board:
             if status not in idle
         )
 
+    def known(self, cell: str) -> int:
+        """How many cases of a cell failed as it was known that they would."""
+        xfail = Outcome.XFAIL.value
+        return sum(unit.outcomes.get(xfail, 0) for unit in self._units[cell].values())
+
     def not_ok(self, cell: str) -> int:
         """How many cases of a cell fail the run."""
         bad = (Outcome.NOT_OK.value, Outcome.XPASS.value)

@@ -68,7 +68,8 @@ def collect(name: str, *, cache: Path) -> Corpus:
             if problem:
                 return Corpus(name=name, path=None, reason=problem, made=(made,))
             return Corpus(name=name, path=target, made=(made,))
-    reason = "; ".join(f"Python {f.spec.python}: {f.reason}" for f in failures)
+    pythons = ", ".join(failure.spec.python for failure in failures)
+    reason = f"on Python {pythons}: {failures[0].reason}" if failures else "no Python to try"
     return Corpus(name=name, path=None, reason=reason, made=tuple(failures))
 
 

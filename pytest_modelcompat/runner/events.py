@@ -23,11 +23,13 @@ __all__ = [
     "Leftover",
     "Lost",
     "Note",
+    "Refused",
     "Result",
     "Unavailable",
     "event_of",
 ]
 
+_MOST = 2**63  # what the store's numbers hold
 Named = list[tuple[str, "Value"]]
 
 
@@ -57,6 +59,13 @@ class Unavailable:
     def text(self) -> str:
         """The reason itself."""
         return self.reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """The cell's options are not the adapter's: nothing was tried with them."""
+
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,8 +213,8 @@ class Lost:
 
 
 Event = (
-    Hello | Attest | Unavailable | ImportFailed | Result | Ended | Leftover | ExitCrash | Note
-    | Done | Lost
+    Hello | Attest | Unavailable | Refused | ImportFailed | Result | Ended | Leftover | ExitCrash
+    | Note | Done | Lost
 )  # fmt: skip
 
 
@@ -234,8 +243,8 @@ def event_of(message: dict[str, Any], raw: memoryview) -> Event | None:
 
 
 _PLAIN: dict[str, Any] = {
-    "hello": Hello, "unavailable": Unavailable, "import_failed": ImportFailed, "ended": Ended,
-    "leftover": Leftover, "exit_crash": ExitCrash, "done": Done,
+    "hello": Hello, "unavailable": Unavailable, "refused": Refused, "ended": Ended,
+    "import_failed": ImportFailed, "leftover": Leftover, "exit_crash": ExitCrash, "done": Done,
 }  # fmt: skip
 
 
@@ -245,16 +254,40 @@ def _result(fields: dict[str, Any], raw: memoryview) -> Result:
         n=fields["n"],
         variant=fields["variant"],
         stage=Stage(fields["stage"]).value,
-        error=fields["error"],
+        error=_error(fields["error"]),
         outputs=[_named(answer, raw) for answer in fields["outputs"]],
         distinct=tuple(fields["distinct"]),
-        ran_on=fields["ran_on"],
-        load_seconds=fields["load_seconds"],
-        run_seconds=tuple(fields["run_seconds"]),
-        peak_rss=fields["peak_rss"],
-        opset=fields["opset"],
+        ran_on=_ran_on(fields["ran_on"]),
+        load_seconds=_seconds(fields["load_seconds"]),
+        run_seconds=tuple(_seconds(each) for each in fields["run_seconds"]),
+        peak_rss=_natural(fields["peak_rss"]),
+        opset=_natural(fields["opset"]),
         inputs=None if made is None else _named(made, raw),
     )
+
+
+def _natural(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < _MOST:
+        raise ValueError(f"{value!r:.40} is no count")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if type(value) not in {int, float} or not 0 <= value < _MOST:  # not a number either
+        raise ValueError(f"{value!r:.40} is no time")
+    return float(value)
+
+
+def _ran_on(value: Any) -> dict[str, int] | None:
+    if value is None:
+        return None
+    return {str(provider): _natural(nodes) for provider, nodes in dict(value).items()}
+
+
+def _error(value: Any) -> dict[str, str] | None:
+    if value is None:
+        return None
+    return {str(name): str(words) for name, words in dict(value).items()}
 
 
 def _named(pairs: list[Any], raw: memoryview) -> Named:

@@ -195,6 +195,9 @@ class Measurer:
             case events.Unavailable(reason=reason):
                 end.status, end.stage, end.reason = CellStatus.UNAVAILABLE, Stage.LOAD, reason
                 process.finish()
+            case events.Refused(reason=reason):
+                end.status, end.stage, end.reason = CellStatus.MISCONFIGURED, Stage.LOAD, reason
+                process.finish()
             case events.ImportFailed():
                 end.status, end.stage = CellStatus.ENVIRONMENT_FAILED, Stage.IMPORT
                 end.reason = self._places.told(event.text())

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.matrix.model import Cell
 
+REPORT = "reports/repro"
+
 __all__ = ["cell_command", "shown_path", "unit_command"]
 
 
@@ -30,4 +32,7 @@ def unit_command(cell: Cell, check: str, unit: str, *, root: Path) -> str:
 
 def _command(cell: Cell, node: str, root: Path) -> str:
     file = shown_path(cell.matrix_file, root)
-    return shlex.join(["pytest", f"--compat-matrix={file}", "--compat-fresh", f"{file}::{node}"])
+    report = f"--compat-report={REPORT}"  # the report that tells this command stays as it is
+    return shlex.join(
+        ["pytest", f"--compat-matrix={file}", "--compat-fresh", report, f"{file}::{node}"]
+    )

@@ -17,6 +17,7 @@ from pytest_modelcompat.environments.cache import sweep
 from pytest_modelcompat.environments.protocol import Failure, Prepared
 from pytest_modelcompat.errors import environment as words
 from pytest_modelcompat.results.complete import complete as fill
+from pytest_modelcompat.results.expect import EntryState
 from pytest_modelcompat.results.info import new_run
 from pytest_modelcompat.results.model import (
     CellRecord,
@@ -336,6 +337,10 @@ class Running:
             for planned in self.plan.cells
         )
         self.verdicts.close(self.store, self.board, whole=whole)
+        stale = [each.entry.id for each in self.verdicts.issues if each.state is EntryState.STALE]
+        if stale:
+            note = f"known issues that selected nothing: {', '.join(stale)}"
+            self.store.set_run(replace(self.store.run, notes=(*self.store.run.notes, note)))
         self.board.finish()
 
     def _failed(self, error: BaseException) -> None:

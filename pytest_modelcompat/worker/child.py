@@ -122,6 +122,12 @@ class Child:
 
         self.send({"type": "attest", **facts(), **self.adapter.info()})
         self.progress.slots[ATTESTED] = 1
+        check = getattr(self.adapter, "check", None)
+        if check is not None:
+            try:
+                check(self.options)
+            except ValueError as error:
+                self.last_words({"type": "refused", "reason": str(error)})
         reason = self.adapter.unavailable(self.order["provider"], self.options)
         if reason is not None:
             self.last_words({"type": "unavailable", "reason": str(reason)})

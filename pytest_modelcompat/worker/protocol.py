@@ -33,6 +33,7 @@ the supervisor pads, so that the torn one is at once known to be torn.
     {"type": "hello", "protocol", "python", "executable", "pid"}
     {"type": "attest", ...}                      what is really there, see facts.py
     {"type": "unavailable", "reason"}            the provider cannot be used here; then done
+    {"type": "refused", "reason"}                the options are not the adapter's; then done
     {"type": "import_failed", "how": raised|crashed|timed_out|out_of_memory, "error": {type,
      message}|null, "signal", "exit_code", "output"}         then done
     {"type": "result", "n", "variant", "stage", "error": {type, message, where}|null,

@@ -270,3 +270,22 @@ def test_a_report_folder_that_exists_does_not_move_the_project(tmp_path) -> None
     assert result.code == 0, result.out + result.err
     assert outcomes(result)["passed"] == 5
     assert (out / "run.json").is_file()
+
+
+def test_an_option_that_is_none_is_the_cells_mistake_and_no_models(tmp_path) -> None:
+    text = MATRIX.replace("checks:", "  options: {graph_optimization: [disable]}\nchecks:")
+    result = PROJECT.with_file("matrices/m.yaml", text).run(tmp_path, OPTION)
+    cell = result.run["cells"][0]
+    assert result.code == 1
+    assert cell["status"] == "misconfigured"
+    assert "graph_optimization is one of all, extended, basic, disabled" in cell["reason"]
+    assert set(cell["counts"]) == {"not_run"}
+
+
+def test_known_issues_that_selected_nothing_are_told(tmp_path) -> None:
+    known = "- {id: never, match: {framework: 'onnxruntime<1.16'}, status: failed, reason: none}\n"
+    project = PROJECT.with_file("matrices/m.yaml", MATRIX + "known_issues: [known.yaml]\n")
+    result = project.with_file("matrices/known.yaml", known).run(tmp_path, OPTION)
+    assert result.code == 0, result.out
+    assert "known issue never: selected nothing" in result.out
+    assert any("never" in note for note in result.run["run"]["notes"])

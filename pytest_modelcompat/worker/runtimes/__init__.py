@@ -12,6 +12,8 @@ exception travels to the host with its type and message and is classified there.
                 "devices": [text], "limits": {"ir": int, "opsets": {domain: int}},
                 "optimizer_off": options that switch its optimizer off}
             (limits are probed with tiny models; what the runtime does not have is absent)
+        def check(self, options):
+            -> None; ValueError for an option or value that is none; may be left out
         def unavailable(self, provider, options):
             -> None, or the runtime's own words why this provider cannot be used here
         def load(self, model, provider, options):

@@ -50,6 +50,10 @@ class Adapter:
             "optimizer_off": {"graph_optimization": "disabled"},
         }
 
+    def check(self, options):
+        """Whether these are options; before any model is blamed for them."""
+        session_options(self.ort, options)
+
     def unavailable(self, provider, options):
         """Try the provider with one node; whatever the runtime then says is the reason."""
         if provider == CPU:
