@@ -103,6 +103,7 @@ def test_our_own_commands_run(arguments: list[str], tmp_path, monkeypatch, capsy
     folder = report_folder(tmp_path / "reports" / "latest", [case(0), case(1)], [cell()])
     plan = {"schema": 1, "cells": [{"id": "cell-a", "runtime": "onnxruntime"}]}
     (folder / "plan.json").write_text(json.dumps(plan))
+    report_folder(tmp_path / "reports" / "before", [case(0), case(1)], [cell()])
     monkeypatch.chdir(tmp_path)
     assert cli.main(arguments) == 0
     said = capsys.readouterr()
