@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["CHANGES", "Change", "changed", "measured", "works"]
 
 #: what the change column of a case can say, in the order of its codes
-CHANGES = ("", "new", "fixed", "still", "known", "added", "moved", "back", "no_data")
+CHANGES = (
+    "", "new", "fixed", "still", "known", "added", "moved", "back", "no_data", "known_new",
+)  # fmt: skip
 
 _QUIET = tuple(STATUSES.index(word) for word in ("skipped", "not_run"))
 _PASSED, _FALLBACK = STATUSES.index("passed"), STATUSES.index("fallback")
 _MISSING = tuple(STATUSES.index(word) for word in ("unsupported", "gated"))
 _NOT_OK, _XFAIL, _XPASS = (OUTCOMES.index(word) for word in ("not_ok", "xfail", "xpass"))
-_NEW, _FIXED, _STILL, _KNOWN, _ADDED, _MOVED, _BACK, _NO_DATA = range(1, 9)
+_NEW, _FIXED, _STILL, _KNOWN, _ADDED, _MOVED, _BACK, _NO_DATA, _KNOWN_NEW = range(1, 10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,9 @@ class Change:
         before, after: measured cases of either cell.
         compared: measured in both.
         counts: change word -> cases. `new` counts cases that worked and no longer do, those
-            that are no longer supported included; `lost` tells how many of them are those.
+            that are no longer supported included; `lost` tells how many of them are those. `known`
+            counts those that a known issue explains and that did not work before either,
+            `known_new` those that worked: declared or not, they stopped working.
         added_bad: of `added`, those that do not work.
         unexpected: cases that pass although a known issue says that they fail.
         still_missing: of `still`, those that the runtime does not support in either.
@@ -119,6 +123,7 @@ def changed(cases: Cases, old: int, new: int) -> Change:
     codes[was & now & ~worked & ~work & ~known] = _STILL
     codes[was & now & worked & ~work & ~known] = _NEW
     codes[now & ~work & known] = _KNOWN
+    codes[was & now & worked & ~work & known] = _KNOWN_NEW
 
     missing = np.isin(status, _MISSING)
     gone = int(old_measured.sum()) - int(was.sum())  # cases the later cell does not even list

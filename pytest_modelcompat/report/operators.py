@@ -23,7 +23,7 @@ __all__ = ["Operator", "OperatorTarget", "Operators", "Range", "operators"]
 
 CHECK = "op_support"
 MAX_OPERATORS = 5_000
-_NEW = CHANGES.index("new")
+_LOST = [CHANGES.index(word) for word in ("new", "known_new")]
 _STATE = {state.key: index for index, state in enumerate(CASE_STATES)}
 _PASSED, _SKIPPED, _NO_DATA = _STATE["passed"], _STATE["skipped"], _STATE["no_data"]
 _GOOD = frozenset({_PASSED, _STATE["fallback"], _SKIPPED})
@@ -119,7 +119,7 @@ def operators(data: Data, changes: NDArray[np.uint8]) -> Operators:
         The rows, those that stopped working first.
     """
     cases = data.cases
-    newly = set(cases.key_unit[cases.column("key")[changes == _NEW]].tolist())
+    newly = set(cases.key_unit[cases.column("key")[np.isin(changes, _LOST)]].tolist())
     wanted = [n for n, (check, _) in enumerate(data.cases.units) if check == CHECK]
     left_out = max(0, len(wanted) - MAX_OPERATORS)
     wanted = wanted[:MAX_OPERATORS]

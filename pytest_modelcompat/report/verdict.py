@@ -48,6 +48,7 @@ _STATUS_WORDS = {
     "completed": "no case was measured",
 }
 _STATE_WORDS = {"fallback": "on another provider (fallback)"}
+_EXCUSED = "You can move but for known failures"
 _SHOWN = 4  # names in a sentence; the rest are behind its link
 
 
@@ -288,6 +289,8 @@ def _compared(cell: Cell, move: Walk, change: Change) -> Verdict:  # noqa: PLR09
     counts, rest = change.counts, _rest(change)
     before = move.old[0] if move.old else "?"
     both = f"{plural(change.compared, 'case')} measured on both"
+    excused = "is:known-new" if counts["known_new"] else ""
+    none_new = "0 new failures beyond known ones" if excused else "0 new failures"
     if counts["new"]:
         return _verdict("no", _broken(change), rest=rest, query="is:new")
     if not change.compared:
@@ -296,7 +299,7 @@ def _compared(cell: Cell, move: Walk, change: Change) -> Verdict:  # noqa: PLR09
         return _verdict(
             "unknown",
             f"{count(counts['no_data'])} of the {plural(change.before, 'case')} measured with "
-            f"{before} were not measured there; 0 new failures in the {count(change.compared)} "
+            f"{before} were not measured there; {none_new} in the {count(change.compared)} "
             "that were",
             rest=rest,
             reason=cell.reason,
@@ -305,17 +308,33 @@ def _compared(cell: Cell, move: Walk, change: Change) -> Verdict:  # noqa: PLR09
     if cell.status == "misconfigured":
         return _verdict("unknown", _STATUS_WORDS[cell.status], rest=rest, reason=cell.reason)
     if not change.works:
-        none = f"none of {plural(change.compared, 'case')} works there, and none did with {before}"
-        return _verdict("unknown", none)
+        return _none_works(change, before)
     if counts["moved"]:
         moved = f"{count(counts['moved'])} of {both} newly ran on another provider than the one "
-        return _verdict(
-            "fallback", moved + "asked for; 0 new failures", rest=rest, query="is:moved"
-        )
+        return _verdict("fallback", f"{moved}asked for; {none_new}", rest=rest, query="is:moved")
     if not change.passed:
-        none = f"none of {both} ran on the provider asked for; 0 new failures"
-        return _verdict("fallback", none, rest=rest)
-    return _verdict("yes", f"0 new failures in {both}", rest=rest)
+        none = f"none of {both} ran" if change.compared > 1 else "the only case did not run"
+        return _verdict(
+            "fallback", f"{none} on the provider asked for; {none_new}", rest=rest, query=excused
+        )
+    if excused:
+        told = _verdict("yes", f"{none_new} in {both}", rest=rest, query=excused)
+        return replace(told, lead=_EXCUSED)
+    return _verdict("yes", f"{none_new} in {both}", rest=rest)
+
+
+def _none_works(change: Change, before: str) -> Verdict:
+    """Nothing works there: that is a loss only where something did."""
+    only = change.compared == 1
+    total = plural(change.compared, "case")
+    none = "the only case does not work there" if only else f"none of {total} works there"
+    lost = change.counts["known_new"]
+    if not lost:
+        did = "it did not" if only else "none did"
+        return _verdict("unknown", f"{none}, and {did} with {before}")
+    did = "it did" if only else f"{count(lost)} of them did"
+    detail = f"{none}; {did} with {before}, and what fails is known"
+    return _verdict("no", detail, query="is:known-new")
 
 
 def _broken(change: Change) -> str:
@@ -347,7 +366,8 @@ def _rest(change: Change) -> str:
     counts = change.counts
     failing = counts["still"] - change.still_missing
     told = (
-        (counts["known"], "known", "known"),
+        (counts["known"] + counts["known_new"], "known", "known"),
+        (counts["known_new"], "of them worked before", "of them worked before"),
         (failing, "fails as before", "fail as before"),
         (change.still_missing, "not supported as before", "not supported as before"),
         (change.still_moved, "on another provider as before", "on another provider as before"),

@@ -252,7 +252,8 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The cases of the usual run, read by Python."""
     view = build(read(write(tmp_path_factory.mktemp("records"), KINDS["usual"])))
     cases = view.data.cases
-    changes = ("", "new", "fixed", "still", "known", "added", "moved", "back", "no_data")
+    changes = ("", "new", "fixed", "still", "known", "added", "moved", "back", "no_data",
+               "known_new")  # fmt: skip
     found = []
     for position, cell in enumerate(view.data.cells):
         for row in range(int(cases.start[position]), int(cases.start[position + 1])):

@@ -57,7 +57,7 @@ function caseDrawer(row) {
   const position = cellOf(row);
   const cell = run.cells[position];
   const change = run.changes[run.columns.change[row]];
-  const words = { new: "worked with the version before", fixed: "did not work with the version before", still: "failed with the version before too", added: "not measured with the version before", moved: "ran on the provider asked for with the version before", back: "fell back with the version before", no_data: "was measured with the version before" };
+  const words = { new: "worked with the version before", fixed: "did not work with the version before", still: "failed with the version before too", added: "not measured with the version before", moved: "ran on the provider asked for with the version before", back: "fell back with the version before", no_data: "was measured with the version before", known_new: "worked with the version before, and a known issue says that it fails" };
   const known = nameOf("known", row);
   const issue = run.issues[known];
   const ran = nameOf("ran_on", row);

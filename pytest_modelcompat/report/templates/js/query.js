@@ -96,7 +96,7 @@ function narrow(into, other) {
 
 const COLUMNS = { status: "statuses", outcome: "outcomes", stage: "stages" };
 const NAMES = ["known", "attribution", "output"];
-const CHANGE_WORDS = ["new", "fixed", "still", "added", "moved", "back", "no-data"];
+const CHANGE_WORDS = ["new", "fixed", "still", "added", "moved", "back", "no-data", "known-new"];
 
 /** What may stand before a colon, with what it means; the page's help shows it. */
 function vocabulary() {
