@@ -12,6 +12,8 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -98,9 +100,17 @@ def _environment() -> Environment:
 
 @dataclass(frozen=True, kw_only=True)
 class _Family:
-    """The steps of one distribution: the newest ones open, the others behind a line."""
+    """The steps of one distribution, newest first.
+
+    Attributes:
+        title: the distribution, and the matrix where there are several.
+        journeys: from the first to the newest version.
+        parts: (steps, line that they are folded behind). The newest are open, and so is every
+            one that says "no"; the line is empty for open ones.
+    """
 
     title: str
+    journeys: tuple[Step, ...]
     parts: tuple[tuple[tuple[Step, ...], str], ...]
 
 
@@ -111,18 +121,25 @@ def _families(view: View) -> tuple[_Family, ...]:
     matrices = {matrix for matrix, _ in subjects}
     families = []
     for (matrix, subject), steps in subjects.items():
-        parts = [(tuple(steps[:OPEN_STEPS]), "")]
-        older = steps[OPEN_STEPS:]
-        if older:
-            kinds = dict.fromkeys(KINDS, 0)
-            for step in older:
-                for verdict in step.verdicts:
-                    kinds[verdict.kind] += verdict.lanes
-            told = ", ".join(f"{KINDS[k][0]} {n} {_FOLDED[k]}" for k, n in kinds.items() if n)
-            parts.append((tuple(older), f"{plural(len(older), 'older step')}: {told}"))
+        opened = [n < OPEN_STEPS or step.says("no") for n, step in enumerate(steps)]
+        parts = []
+        for is_open, group in groupby(zip(opened, steps, strict=True), key=itemgetter(0)):
+            same = tuple(step for _, step in group)
+            parts.append((same, "" if is_open else _folded(same)))
+        whole = tuple(j for j in view.journeys if (j.matrix, j.subject) == (matrix, subject))
         title = subject if len(matrices) == 1 else f"{subject} · {matrix}"
-        families.append(_Family(title=title, parts=tuple(parts)))
+        families.append(_Family(title=title, journeys=whole, parts=tuple(parts)))
     return tuple(families)
+
+
+def _folded(steps: tuple[Step, ...]) -> str:
+    """The line that steps are behind."""
+    kinds = dict.fromkeys(KINDS, 0)
+    for step in steps:
+        for verdict in step.verdicts:
+            kinds[verdict.kind] += verdict.lanes
+    told = ", ".join(f"{KINDS[k][0]} {n} {_FOLDED[k]}" for k, n in kinds.items() if n)
+    return f"{plural(len(steps), 'older step')}: {told}"
 
 
 @dataclass(frozen=True, kw_only=True)

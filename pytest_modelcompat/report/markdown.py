@@ -11,9 +11,10 @@ from pytest_modelcompat.report.verdict import KINDS
 
 if TYPE_CHECKING:
     from pytest_modelcompat.report.clusters import Cluster
+    from pytest_modelcompat.report.verdict import Step
     from pytest_modelcompat.report.view import View
 
-__all__ = ["headline", "markdown"]
+__all__ = ["headline", "markdown", "title_of"]
 
 LIMIT = 60_000  # bytes: what hosts take as a comment
 _ACTIVE = re.compile(r"([\\`*_{}\[\]<>()#+!|~@$-])")
@@ -58,6 +59,13 @@ def headline(view: View) -> str:
     return join(parts) + "."
 
 
+def title_of(view: View, step: Step) -> str:
+    """`onnxruntime 1.24.4 → 1.28.0`, and what else tells the step from others."""
+    whole = " over all versions" if step in view.journeys else ""
+    several = len({cell.matrix for cell in view.data.cells}) > 1
+    return f"{step.title}{whole}{f' · {step.matrix}' if several else ''}"
+
+
 def _head(view: View) -> list[str]:
     totals = view.totals
     cells = ", ".join(f"{count(n)} {state.text}" for state, n in totals.cells)
@@ -77,8 +85,8 @@ def _head(view: View) -> list[str]:
 
 def _steps(view: View) -> list[list[str]]:
     blocks = []
-    for step in view.steps:
-        lines = [f"**{escape(step.title)}**", ""]
+    for step in (*view.journeys, *view.steps):
+        lines = [f"**{escape(title_of(view, step))}**", ""]
         for verdict in step.verdicts:
             glyph = KINDS[verdict.kind][0]
             rest = f"; {escape(verdict.rest)}" if verdict.rest else ""
@@ -119,6 +127,10 @@ def markdown(view: View, limit: int = LIMIT) -> str:
     text, size, dropped = _fill(text, size, room * 2 // 3, ["\n".join(b) for b in _steps(view)])
     if dropped:
         text += f"\n…and {plural(dropped, 'more step')}, in `index.html`.\n"
+        left = (*view.journeys, *view.steps)[-dropped:]
+        names = [title_of(view, step) for step in left if step.says("no")]
+        if names:
+            text += f"\n{KINDS['no'][0]} not: {escape('; '.join(names))}\n"
     shown = [cluster for cluster in view.clusters if cluster.kind != "info"]
     if shown:
         head = (

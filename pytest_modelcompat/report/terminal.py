@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.report import view_of
-from pytest_modelcompat.report.markdown import headline
+from pytest_modelcompat.report.markdown import headline, title_of
 from pytest_modelcompat.report.text import count, plural, shorten
 from pytest_modelcompat.report.verdict import KINDS
 
 if TYPE_CHECKING:
-    from pytest_modelcompat.report.verdict import Verdict
+    from collections.abc import Sequence
+
+    from pytest_modelcompat.report.verdict import Step, Verdict
     from pytest_modelcompat.report.view import View
 
 __all__ = ["summary"]
@@ -49,21 +51,36 @@ def summary(
     width = max(30, width or min(shutil.get_terminal_size().columns, 120))
     paint = _Paint(on=colour)
     lines = _head(view, width, paint)
-    shown = 0
-    for step in view.steps:
-        block = [paint.bold(shorten(step.title, width))]
+    shown = told = 0
+    blocks = [*view.journeys, *view.steps]
+    for step in blocks:
+        block = [paint.bold(shorten(title_of(view, step), width))]
         for verdict in step.verdicts:
             block += _verdict(verdict, width, paint)
         if shown and shown + len(block) > LINES:
             break
         lines += block
         shown += len(block)
-    told = sum(line in {paint.bold(shorten(s.title, width)) for s in view.steps} for line in lines)
-    if told < len(view.steps):
-        lines.append(f"…and {plural(len(view.steps) - told, 'more step')}")
+        told += 1
+    if told < len(blocks):
+        lines.append(f"…and {plural(len(blocks) - told, 'more step')}")
+        lines += _left(view, blocks[told:], width, paint)
     if folder is not None:
         lines += ["", f"report: {folder / 'index.html'}"]
     return "\n".join(lines)
+
+
+def _left(view: View, steps: Sequence[Step], width: int, paint: _Paint) -> list[str]:
+    """Of the steps that found no room, those that cannot be made: by name."""
+    names = [title_of(view, step) for step in steps if step.says("no")]
+    wrapped = textwrap.wrap(
+        f"not: {'; '.join(names)}" if names else "", width - 4, max_lines=4, placeholder=" …"
+    )
+    tone = KINDS["no"][3]
+    return [
+        f"  {paint.tone(KINDS['no'][0], tone)} {line}" if n == 0 else f"    {line}"
+        for n, line in enumerate(wrapped)
+    ]
 
 
 class _Paint:

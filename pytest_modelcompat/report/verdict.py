@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.report.data import Cell, Data
 
-__all__ = ["KINDS", "Step", "Verdict", "Walk", "steps", "walk"]
+__all__ = ["KINDS", "Step", "Verdict", "Walk", "judge", "merge", "steps", "unvaried", "walk"]
 
 #: kind -> glyph, letter, what it says in two or three words, tone; worst first
 KINDS = {
@@ -101,6 +101,10 @@ class Step:
         """`onnxruntime 1.24.4 → 1.28.0`."""
         return f"{self.subject} {self.range}".strip()
 
+    def says(self, kind: str) -> bool:
+        """Whether any target's answer is of this kind."""
+        return any(verdict.kind == kind for verdict in self.verdicts)
+
     @property
     def subject(self) -> str:
         """What moves: the distribution, or the package or Python under it."""
@@ -144,7 +148,7 @@ def walk(data: Data) -> tuple[Walk, ...]:
 
 def steps(data: Data, moves: Sequence[Walk]) -> tuple[Step, ...]:
     """The verdicts of a run, by step: newest first within a distribution."""
-    hide = _constant(data.cells)
+    hide = unvaried(data.cells)
     Key = tuple[str, str, str, str]  # noqa: N806 - a name for a type
     grouped: dict[Key, dict[object, tuple[Verdict, list[Walk]]]] = {}
     olds: dict[Key, list[str]] = {}
@@ -152,7 +156,7 @@ def steps(data: Data, moves: Sequence[Walk]) -> tuple[Step, ...]:
         lane = move.lane
         key = (lane.matrix, lane.distribution, lane.axis, move.new[0])
         olds.setdefault(key, []).append(move.old[0] if move.old else "")
-        verdict = _judge(data, move)
+        verdict = judge(data, move)
         same = grouped.setdefault(key, {})
         alike = (verdict.kind, verdict.detail, verdict.rest, move.old[0] if move.old else "")
         same.setdefault(alike, (verdict, []))[1].append(move)
@@ -162,7 +166,7 @@ def steps(data: Data, moves: Sequence[Walk]) -> tuple[Step, ...]:
     for key, same in grouped.items():
         # Most targets come from the neighbour; a target that skipped versions says so itself.
         old = max(olds[key], key=lambda version: (bool(version), version_key(version)))
-        verdicts = [_merge(data, hide, old, verdict, where) for verdict, where in same.values()]
+        verdicts = [merge(data, hide, old, verdict, where) for verdict, where in same.values()]
         verdicts.sort(key=lambda verdict: (order.index(verdict.kind), -verdict.lanes))
         matrix, distribution, axis, new = key
         made.append(
@@ -180,7 +184,7 @@ def steps(data: Data, moves: Sequence[Walk]) -> tuple[Step, ...]:
     return tuple(made)
 
 
-def _constant(cells: Sequence[Cell]) -> tuple[str, ...]:
+def unvaried(cells: Sequence[Cell]) -> tuple[str, ...]:
     """Axes beyond the four that never change: naming them tells nothing."""
     four = {"framework", "python", "image", "provider"}
     values: dict[str, set[str | None]] = {}
@@ -192,7 +196,7 @@ def _constant(cells: Sequence[Cell]) -> tuple[str, ...]:
     return tuple(axis for axis, seen in values.items() if axis not in four and len(seen) == 1)
 
 
-def _merge(
+def merge(
     data: Data, hide: tuple[str, ...], usual: str, verdict: Verdict, members: list[Walk]
 ) -> Verdict:
     """The verdict that several targets share, naming them all."""
@@ -227,7 +231,8 @@ def _quoted(value: str) -> str:
     return value if plain else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _judge(data: Data, move: Walk) -> Verdict:
+def judge(data: Data, move: Walk) -> Verdict:
+    """What may be said of one move of one target."""
     cell = data.cells[move.new[1]]
     has_data = bool(measured(data.cases, move.new[1]).any())
     if not has_data:

@@ -15,6 +15,8 @@ from pytest_modelcompat.report.change import CHANGES
 from pytest_modelcompat.report.clusters import Cluster, clusters, message
 from pytest_modelcompat.report.data import STAGES
 from pytest_modelcompat.report.grid import Face, Grid, face, grid
+from pytest_modelcompat.report.journey import journeys
+from pytest_modelcompat.report.lanes import lanes
 from pytest_modelcompat.report.operators import Operators, operators
 from pytest_modelcompat.report.parity import Parity, parity
 from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES, OUTCOMES, State
@@ -98,12 +100,13 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """The whole report."""
+    """The whole report; `journeys` are the steps taken together, first version to newest."""
 
     header: Header
     about: tuple[tuple[str, str], ...]
     totals: Totals
     steps: tuple[Step, ...]
+    journeys: tuple[Step, ...]
     grid: Grid
     faces: tuple[Face, ...]
     clusters: tuple[Cluster, ...]
@@ -138,6 +141,7 @@ def build(run: Data) -> View:
         about=_about(run),
         totals=_totals(run, told, faces, changes, int(failing.sum())),
         steps=told,
+        journeys=journeys(run, lanes(run.cells)),
         grid=grid(run, faces),
         faces=faces,
         clusters=clusters(run, changes),
