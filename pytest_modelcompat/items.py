@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_modelcompat.progress import ProgressLine, duration
+from pytest_modelcompat.report.text import clean
 from pytest_modelcompat.results.model import CellStatus, Outcome, Status
 from pytest_modelcompat.runner import failure
 
@@ -163,7 +164,7 @@ class _Item(pytest.Item):
             location=self.location,
             keywords={},
             outcome=outcome,  # type: ignore[arg-type]
-            longrepr=longrepr,
+            longrepr=clean(longrepr) if isinstance(longrepr, str) else longrepr,
             when=when,  # type: ignore[arg-type]
             duration=seconds,
             start=started,
@@ -173,7 +174,7 @@ class _Item(pytest.Item):
 
     def _skip(self, reason: str) -> tuple[str, int, str]:
         """Pytest's form of a skip; equal reasons of a matrix fold into one line."""
-        return (str(self.path), 1, f"Skipped: {reason}")
+        return (str(self.path), 1, f"Skipped: {clean(reason)}")
 
 
 @lru_cache(maxsize=1024)
@@ -313,7 +314,7 @@ def cell_line(record: CellRecord, known_cases: int = 0) -> str:
     took = duration(sum(record.seconds.values()))
     if any(note.startswith("reused") for note in record.notes):
         took = "reused"
-    return f"{axes}  {status}{known}: {counts}{excused}  {took}"
+    return clean(f"{axes}  {status}{known}: {counts}{excused}  {took}")
 
 
 def _why(unit: Unit) -> str:
