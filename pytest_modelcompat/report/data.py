@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 from array import array
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from pytest_modelcompat.report.states import OUTCOMES, STATUSES, case_state
 from pytest_modelcompat.report.text import clean, clean_tree
 from pytest_modelcompat.results.load import Run, load
-from pytest_modelcompat.results.model import Stage
+from pytest_modelcompat.results.model import CellStatus, Stage, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ __all__ = ["MARKS", "STAGES", "Cases", "Cell", "Data", "read"]
 
 STAGES: tuple[str, ...] = tuple(stage.value for stage in Stage)
 MAX_MESSAGE = 4_000
+_DESELECTED = "deselected"  # the reason that the run gives
 MAX_SIGNATURE = 400
 #: stand for the names in a command; no name can hold them, as names are cleaned
 MARKS = {"case": "\x01", "unit": "\x02", "dotted": "\x03", "cell": "\x04"}
@@ -56,6 +58,7 @@ class Cell:
     seconds: Mapping[str, float]
     notes: tuple[str, ...]
     repro: str
+    deselected: int = 0  # its cases that this run was told to leave out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +139,7 @@ class _Builder:
     details: dict[int, bytes] = field(default_factory=dict)
     shortened: int = 0
     strangers: int = 0
+    deselected: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         small, wide = ("status", "outcome", "stage", "state"), ("cell", "key")
@@ -161,6 +165,8 @@ class _Builder:
         key = self.key_index.get(raw_key)
         if key is None:
             key = self._new_key(raw_key)
+        if row.status is Status.NOT_RUN and row.reason == _DESELECTED:
+            self.deselected[cell] += 1
         word = (row.status, row.outcome)
         codes = self.state.get(word)
         if codes is None:
@@ -299,6 +305,14 @@ def _cell(raw: StoredCell) -> Cell:
     )
 
 
+def _selected(cell: Cell, deselected: int) -> Cell:
+    """The cell, told as deselected where nothing but that kept it from being measured."""
+    whole = cell.status == CellStatus.INTERRUPTED.value and cell.reason == _DESELECTED
+    if whole and deselected == sum(cell.counts.values()):
+        return replace(cell, status=_DESELECTED, deselected=deselected)
+    return replace(cell, deselected=deselected) if deselected else cell
+
+
 def read(source: Path | Run, also: Callable[[StoredCase], None] | None = None) -> Data:
     """Reads the run that a folder holds.
 
@@ -327,7 +341,9 @@ def read(source: Path | Run, also: Callable[[StoredCase], None] | None = None) -
         notes.append(f"{builder.strangers:,} cases of cells that run.json does not have")
     return Data(
         info=clean_tree(asdict(run.info)),
-        cells=records,
+        cells=tuple(
+            _selected(cell, builder.deselected[position]) for position, cell in enumerate(records)
+        ),
         environments={
             clean(environment.id): clean_tree(asdict(environment))
             for environment in run.environments.values()

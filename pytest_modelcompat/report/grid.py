@@ -22,6 +22,7 @@ from pytest_modelcompat.report.lanes import (
 )
 from pytest_modelcompat.report.states import CASE_STATES, State, cell_state
 from pytest_modelcompat.report.text import count, plural, shorten
+from pytest_modelcompat.report.told import reused_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,7 +86,8 @@ class Face:
     @property
     def alike(self) -> tuple[object, ...]:
         """Equal for cells that say the same."""
-        return (self.state.key, tuple((s.key, n) for s, n in self.counts), self.new, self.headline)
+        told = tuple((s.key, n) for s, n in self.counts)
+        return (self.state.key, told, self.new, self.headline, self.note)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +140,10 @@ def face(data: Data, position: int, changes: NDArray[np.uint8]) -> Face:
     quiet = {"not_run", "skipped", "no_data"}
     measured = any(kind.key not in quiet for kind, _ in counts)
     lead, headline, note = _words(cell, state, counts, total, measured=measured)
+    origin = reused_by(cell)
+    reused = "" if origin is None else f"reused from run {origin}" if origin else "reused"
+    if reused:
+        note += " · reused"
     told = ", ".join(f"{count(n)} {kind.text}" for kind, n in counts) or "no cases"
     newly = f", {count(new)} newly failing" if new else ""
     return Face(
@@ -153,7 +159,7 @@ def face(data: Data, position: int, changes: NDArray[np.uint8]) -> Face:
         headline=headline,
         note=note,
         label=f"{' · '.join(axis_face(a, v) for a, v in cell.axes.items())}: {state.text}; "
-        f"{told} of {plural(total, 'case')}{newly}",
+        f"{told} of {plural(total, 'case')}{newly}{f', {reused}' if reused else ''}",
         segments=_segments(counts, total) if measured else (),
     )
 
@@ -180,7 +186,8 @@ def _words(
     if not measured:
         if cell.status == "completed":
             return state, "nothing measured", f"{count(total)} planned"
-        return state, state.text, shorten(cell.reason.partition("\n")[0], 80)
+        why = shorten(cell.reason.partition("\n")[0], 80)
+        return state, state.text, "" if why == state.text else why
     passed = sum(n for kind, n in counts if kind.key == "passed")
     note = f"{count(passed)} of {count(total)} passed"
     if cell.status != "completed":

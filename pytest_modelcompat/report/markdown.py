@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["headline", "markdown", "title_of"]
 
+MAX_NOTES = 8  # in the head of the run
 LIMIT = 60_000  # bytes: what hosts take as a comment
 _ACTIVE = re.compile(r"([\\`*_{}\[\]<>()#+!|~@$-])")
 
@@ -71,12 +72,18 @@ def _head(view: View) -> list[str]:
     cells = ", ".join(f"{count(n)} {state.text}" for state, n in totals.cells)
     cases = ", ".join(f"{count(n)} {state.text}" for state, n in reversed(totals.cases))
     unfinished = [] if view.header.finished else ["**This run did not come to its end.**", ""]
+    said = view.header.notes
+    notes = [f"- {escape(note)}." for note in said[:MAX_NOTES]]
+    if len(said) > MAX_NOTES:
+        notes.append(f"- And {plural(len(said) - MAX_NOTES, 'more note')}, in `index.html`.")
+    notes += [""] if notes else []
     return [
         f"## {escape(view.header.title)}",
         "",
         f"**{headline(view)}**",
         "",
         *unfinished,
+        *notes,
         f"{plural(totals.cell_count, 'cell')}: {cells}.",
         f"{plural(totals.case_count, 'planned case')}: {cases}.",
         "",

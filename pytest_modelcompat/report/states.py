@@ -101,6 +101,7 @@ CELL_STATES: tuple[State, ...] = (
     _state("infrastructure_failed", "⚡ I", "broken", "dense", "engine, disk or index failed"),
     _state("interrupted", "◐ B", "broken", "rows", "stopped before its end"),
     _state("unsatisfiable", "⊄ X", "missing", "columns", "no set of packages fits"),
+    _state("deselected", "◌ Z", "quiet", "line", "left out by the selection of this run"),
     _state("unavailable", "○ A", "quiet", "dots", "interpreter, image or device is not here"),
     NO_DATA,
     _state("completed", "● D", "good", "solid", "every planned case was taken up"),

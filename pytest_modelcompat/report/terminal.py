@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.report import view_of
-from pytest_modelcompat.report.markdown import headline, title_of
+from pytest_modelcompat.report.markdown import MAX_NOTES, headline, title_of
 from pytest_modelcompat.report.text import count, plural, shorten
 from pytest_modelcompat.report.verdict import KINDS
 
@@ -105,6 +105,13 @@ def _head(view: View, width: int, paint: _Paint) -> list[str]:
         lines += textwrap.wrap(f"{plural(total, what)}: {told}", width, subsequent_indent="  ")
     if not view.header.finished:
         lines.append("This run did not come to its end.")
+    said = view.header.notes
+    for note in said[:MAX_NOTES]:
+        lines += textwrap.wrap(
+            f"{note}.", width, subsequent_indent="  ", max_lines=2, placeholder=" …"
+        )
+    if len(said) > MAX_NOTES:
+        lines.append(f"And {plural(len(said) - MAX_NOTES, 'more note')}.")
     return [*lines, ""]
 
 

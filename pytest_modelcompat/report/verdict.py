@@ -133,9 +133,11 @@ def walk(data: Data) -> tuple[Walk, ...]:
     """Pairs every stop of every lane with the nearest older one that measured something."""
     moves: list[Walk] = []
     for lane in lanes(data.cells):
+        # Nobody asked about what was deselected: that is no unknown answer.
+        stops = [stop for stop in lane.stops if data.cells[stop[1]].status != "deselected"]
         old: tuple[str, int] | None = None
         in_lane: list[Walk] = []
-        for stop in lane.stops:
+        for stop in stops:
             change = None if old is None else changed(data.cases, old[1], stop[1])
             in_lane.append(Walk(lane=lane, old=old, new=stop, change=change))
             if measured(data.cases, stop[1]).any():

@@ -20,6 +20,8 @@ from pytest_modelcompat.report.lanes import lanes
 from pytest_modelcompat.report.operators import Operators, operators
 from pytest_modelcompat.report.parity import Parity, parity
 from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES, OUTCOMES, State
+from pytest_modelcompat.report.told import finished as run_ended
+from pytest_modelcompat.report.told import told as told_of
 from pytest_modelcompat.report.verdict import KINDS, Step, Walk, steps, walk
 
 if TYPE_CHECKING:
@@ -44,11 +46,13 @@ class Header:
         title: the matrices' names.
         facts: (name, value), in reading order.
         finished: whether the run came to its end.
+        notes: what must be known of the whole run, as sentences without full stop.
     """
 
     title: str
     facts: tuple[tuple[str, str], ...]
     finished: bool
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +229,8 @@ def _header(run: Data) -> Header:
         facts.append(("started", f"{started:%Y-%m-%d %H:%M} UTC"))
     if started and finished:
         facts.append(("took", _duration((finished - started).total_seconds())))
-    if not info.get("finished"):
+    ended = run_ended(run)
+    if not ended:
         facts.append(("finished", "no: this run did not come to its end"))
     facts.append(("tool", " ".join(map(str, (info.get("tool") or {"": "?"}).values()))))
     host = info.get("host")
@@ -234,7 +239,8 @@ def _header(run: Data) -> Header:
     return Header(
         title=", ".join(filter(None, names)) or "compatibility",
         facts=tuple(facts),
-        finished=bool(info.get("finished")),
+        finished=ended,
+        notes=told_of(run),
     )
 
 

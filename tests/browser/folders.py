@@ -21,7 +21,7 @@ LETTERS = {
     "N": ("nondeterministic", "not_ok"), "E": ("error", "not_ok"), "C": ("crashed", "not_ok"),
     "T": ("timed_out", "not_ok"), "Y": ("out_of_memory", "not_ok"),
     "U": ("unsupported", "info"), "u": ("unsupported", "not_ok"), "G": ("gated", "info"),
-    "S": ("skipped", "info"), "O": ("not_run", "info"),
+    "S": ("skipped", "info"), "O": ("not_run", "info"), "D": ("not_run", "info"),
 }  # fmt: skip
 
 
@@ -38,6 +38,7 @@ class Made:
     provider: str = "CPUExecutionProvider"
     matrix: str = "m"
     reason: str = ""
+    notes: tuple[str, ...] = ()
     per_unit: int = 1  # cases of one operator
     models: dict[str, tuple[str, float | str | None]] = field(default_factory=dict)
     axes: dict[str, str] = field(default_factory=dict)
@@ -66,7 +67,8 @@ def small(folder: Path, cells: Sequence[Made], **info: Any) -> Path:
             "outcome": "ok" if made.status == "completed"
             else "not_ok" if made.status in bad else "info",
             "stage": "import" if made.status == "environment_failed" else None,
-            "reason": made.reason, "environment": {"id": "e"}, "counts": counts,
+            "reason": made.reason, "notes": list(made.notes), "environment": {"id": "e"},
+            "counts": counts,
         })  # fmt: skip
     run = {
         "id": "r", "started": "2026-11-21T10:00:00+00:00",
@@ -93,6 +95,8 @@ def _operators(made: Made) -> list[dict[str, Any]]:
             "opset": 13 + n % made.per_unit, "status": status, "outcome": outcome,
             "stage": "compare" if status in {"passed", "fallback", "failed"} else "run",
         }  # fmt: skip
+        if letter == "D":
+            line["reason"] = "deselected"
         if letter == "K":
             line["known"] = "k1"
         if status == "failed":  # as the judge writes it: a signature, and no message

@@ -54,8 +54,9 @@ def made(folder: Path, *versions: str) -> View:
         (
             ["PP", "PK", "PK"],
             (
-                "You can move but for known failures HERE: 0 new failures beyond known ones in 2 cases "
-                "measured on both; 1 known, 1 of them worked before, known since 1.1: Op1 fails."
+                "You can move but for known failures HERE: 0 new failures beyond known ones "
+                "in 2 cases measured on both; 1 known, 1 of them worked before, "
+                "known since 1.1: Op1 fails."
             ),
         ),
         # Never bad after it was good: as it always was.

@@ -122,7 +122,7 @@ def test_cells_that_did_not_complete(
         assert verdict.reason == "because"
 
 
-letters = st.text(alphabet="".join(LETTERS) + ".", min_size=1, max_size=6)
+letters = st.text(alphabet="".join(LETTERS).replace("D", "") + ".", min_size=1, max_size=6)
 
 
 @settings(

@@ -113,8 +113,8 @@ function collapse(rows) {
   const same = new Map();
   for (const row of rows) {
     const key = JSON.stringify(row.squares.map((square) => square.map((n) => {
-      const { status, counts, new: fresh, headline } = run.cells[n];
-      return [status, counts, fresh, headline];
+      const { status, counts, new: fresh, headline, note } = run.cells[n];
+      return [status, counts, fresh, headline, note];
     })));
     const known = same.get(key);
     if (known) { known.times += 1; known.label = known.label.map((/** @type {string} */ text, /** @type {number} */ n) => (text.split(" / ").includes(row.label[n]) ? text : `${text} / ${row.label[n]}`)); }
