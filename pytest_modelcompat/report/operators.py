@@ -11,6 +11,7 @@ import numpy as np
 from pytest_modelcompat.report.change import CHANGES, measured
 from pytest_modelcompat.report.lanes import lanes, targets_text, version_key
 from pytest_modelcompat.report.states import CASE_STATES
+from pytest_modelcompat.results.ranges import Range as Condensed
 from pytest_modelcompat.results.ranges import label, ranges
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ _PASSED, _SKIPPED, _NO_DATA = _STATE["passed"], _STATE["skipped"], _STATE["no_da
 _GOOD = frozenset({_PASSED, _STATE["fallback"], _SKIPPED})
 # Nothing is said about the operator itself by a case whose opset the runtime refuses as a whole.
 _SILENT = frozenset({_SKIPPED, _STATE["gated"], _STATE["not_run"]})
+_KNOWN = _STATE["known"]
+_RIGHT = _GOOD | _SILENT
+_TEXT = [state.text for state in CASE_STATES]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +42,20 @@ class Range:
     Attributes:
         text: as `results.ranges.label` writes it.
         state: index in CASE_STATES.
-        cases: cases in that state, in the range's newest version.
-        total: all cases there.
+        known: whether known failures stand beside that state, which would hide them.
+        wrong: cases without a right answer, as "3 to 6" where versions differ: all but
+            passed, fallback, and those that were not asked (skipped, gated, not run). Empty where there are none.
+        total: all cases, in the same way.
+        told: all states but passed, with their cases, in words.
         gaps: versions in it that gave no data.
     """
 
     text: str
     state: int
-    cases: int
-    total: int
+    known: bool
+    wrong: str
+    total: str
+    told: str
     gaps: tuple[str, ...] = ()
 
 
@@ -105,7 +114,7 @@ class Operators:
 
 
 Column = dict[int, tuple[Range, ...]]  # unit -> ranges
-Seen = dict[int, tuple[int, int, int]]  # unit -> worst state, cases in it, cases
+Seen = dict[int, dict[int, int]]  # unit -> state -> cases
 
 
 def operators(data: Data, changes: NDArray[np.uint8]) -> Operators:
@@ -156,29 +165,48 @@ def _units(data: Data, cell: int) -> Seen:
     states = cases.column("state", cell)
     width = len(CASE_STATES)
     pairs, counts = np.unique(units * width + states, return_counts=True)
-    found: dict[int, tuple[int, int, int]] = {}
+    found: Seen = {}
     for pair, n in zip(pairs.tolist(), counts.tolist(), strict=True):
         unit, state = divmod(pair, width)  # pairs come sorted: the worst state of a unit first
-        worst, bad, total = found.get(unit, (state, 0, 0))
-        if worst in _SILENT and state not in _SILENT:
-            worst, bad = state, 0
-        found[unit] = (worst, bad + (n if state == worst else 0), total + n)
+        found.setdefault(unit, {})[state] = n
     return found
+
+
+def _lead(states: dict[int, int]) -> tuple[int, bool]:
+    """The worst state that says something, and whether it would hide known failures."""
+    worst = next((state for state in states if state not in _SILENT), next(iter(states)))
+    return worst, _KNOWN in states and worst != _KNOWN
 
 
 def _ranges(unit: int, seen: dict[str, Seen]) -> tuple[Range, ...]:
     found = {version: units[unit] for version, units in seen.items() if unit in units}
-    states = {version: state for version, (state, _, _) in found.items()}
+    leads = {version: _lead(states) for version, states in found.items()}
     return tuple(
-        Range(
-            text=label(part),
-            state=part.state,
-            cases=found[part.last][1],
-            total=found[part.last][2],
-            gaps=part.gaps,
-        )
-        for part in ranges(tuple(seen), states)
+        _range(part, [found[version] for version in part.versions])
+        for part in ranges(tuple(seen), leads)
     )
+
+
+def _range(part: Condensed[tuple[int, bool]], seen: list[dict[int, int]]) -> Range:
+    state, known = part.state
+    wrong = [sum(n for s, n in each.items() if s not in _RIGHT) for each in seen]
+    total = _between([sum(each.values()) for each in seen])
+    others = sorted({s for each in seen for s in each if s != _PASSED})
+    parts = [f"{_between([each.get(s, 0) for each in seen])} {_TEXT[s]}" for s in others]
+    return Range(
+        text=label(part),
+        state=state,
+        known=known,
+        wrong=_between(wrong) if any(wrong) else "",
+        total=total,
+        told=f"{', '.join(parts) or 'all passed'}, of {total}",
+        gaps=part.gaps,
+    )
+
+
+def _between(numbers: list[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,}–{high:,}"  # noqa: RUF001 - a range
 
 
 def _row(unit: str, cells: list[tuple[Range, ...]], *, broke: bool) -> Operator:

@@ -220,7 +220,18 @@ def _operators(view: View) -> dict[str, Any]:
         [
             row.unit,
             [
-                [[number(r.text), r.state, r.cases, r.total, ", ".join(r.gaps)] for r in ranges]
+                [
+                    [
+                        number(r.text),
+                        r.state,
+                        int(r.known),
+                        number(r.wrong),
+                        number(r.total),
+                        number(r.told),
+                        ", ".join(r.gaps),
+                    ]
+                    for r in ranges
+                ]
                 for ranges in row.cells
             ],
             int(row.broke),

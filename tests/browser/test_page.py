@@ -294,6 +294,13 @@ def test_a_word_that_means_nothing_is_said(opened: Open, pages: Pages):
         said = page.locator("#mc-problems").inner_text()
         assert "nothing here is called colour" in said
         assert "nothing can be “is:odd”" in said
+        page = opening.go(
+            pages("plain") + "#/cases?q=status%3Afaild,failed+stage%3Alaod+outcome%3Aok"
+        )
+        said = page.locator("#mc-problems").inner_text()
+        assert "no status is called “faild”; there are passed, fallback, failed" in said
+        assert "no stage is called “laod”" in said
+        assert "outcome" not in said
 
 
 def test_the_filter_can_be_taken_along(opened: Open, pages: Pages):

@@ -73,6 +73,38 @@ def test_operator_ranges(tmp_path: Path, versions: list[str], expected: list[str
 
 
 @pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        (["UUUP", "UPPP"], [("1.0+", "unsupported", False, "1~3", "4")]),
+        (["FPPP", "FFPPP"], [("1.0+", "failed", False, "1~2", "4~5")]),
+        # What is known is wrong, too, and is not hidden by what is merely unsupported.
+        (["UKKP", "UPPP"], [("1.0", "unsupported", True, "3", "4"),
+                            ("1.1", "unsupported", False, "1", "4")]),
+        (["KKPP", "KPPP"], [("1.0+", "known", False, "1~2", "4")]),
+        # Not asked is no wrong answer, nor is a right one on another provider.
+        (["GPPP", "SOPP", "GLPP"], [("1.0~1.1", "passed", False, "", "4"),
+                                    ("1.2", "fallback", False, "", "4")]),
+        (["GGGG"], [("1.0", "gated", False, "", "4")]),
+    ],
+)  # fmt: skip
+def test_the_numbers_of_a_range_hold_for_each_of_its_versions(
+    tmp_path: Path, versions: list[str], expected: list[tuple[str, str, bool, str, str]]
+):
+    cells = [Made(version=f"1.{n}", cases=c, per_unit=9) for n, c in enumerate(versions)]
+    (row,) = view(tmp_path, *cells).operators.rows
+    assert [
+        (r.text, CASE_STATES[r.state].key, r.known, r.wrong, r.total) for r in row.cells[0]
+    ] == [(text.replace("~", TO), key, known, wrong.replace("~", TO), total.replace("~", TO))
+          for text, key, known, wrong, total in expected]  # fmt: skip
+
+
+def test_a_range_tells_its_states_in_words(tmp_path: Path):
+    cells = [Made(version=f"1.{n}", cases=c, per_unit=9) for n, c in enumerate(("UKPP", "UKKP"))]
+    (row,) = view(tmp_path, *cells).operators.rows
+    assert row.cells[0][0].told == f"1 unsupported, 1{TO}2 known, of 4"
+
+
+@pytest.mark.parametrize(
     ("letters", "broke", "unsteady", "plain"),
     [
         ("PPP", False, False, True),

@@ -2,15 +2,19 @@
 
 const NODES = 5_000; // about as many as a table may add to the page
 
-/** @typedef {[number, number, number, number, string]} RangeData text, state, cases in that state, cases, gaps */
+/** @typedef {[number, number, number, number, number, number, string]} RangeData text, state, known beside it, wrong, total, told, gaps */
 /** @typedef {[string, RangeData[][], number, number, number]} OperatorRow unit, targets, broke, unsteady, plain */
 
 /** @param {RangeData} range */
-function rangeMark([text, state, bad, total, gaps]) {
-  const known = run.states[state];
-  return el("span", { class: `range t-${known.tone}`, title: `${known.text}: ${bad} of ${total} cases, in its newest version${gaps ? `; no data: ${gaps}` : ""}` },
-    el("span", { class: "range-text" }, run.operators.texts[text]), " ", glyph(known), el("span", { class: "vh" }, ` ${known.text}`),
-    bad < total && el("small", null, ` ${bad}/${total}`));
+function rangeMark([text, state, also, wrong, total, told, gaps]) {
+  const { texts } = run.operators;
+  const shown = run.states[state];
+  const known = run.state.known;
+  const some = texts[wrong] && texts[wrong] !== texts[total];
+  return el("span", { class: `range t-${shown.tone}`, title: `${texts[told]} cases${gaps ? `; no data: ${gaps}` : ""}` },
+    el("span", { class: "range-text" }, texts[text]), " ", glyph(shown), el("span", { class: "vh" }, ` ${shown.text}`),
+    also > 0 && el("span", { class: `t-${known.tone}` }, glyph(known), el("span", { class: "vh" }, ` and ${known.text}`)),
+    some && el("small", null, ` ${texts[wrong]} of ${texts[total]}`, el("span", { class: "vh" }, " without a right answer")));
 }
 
 const operatorsView = {
@@ -38,7 +42,7 @@ const operatorsView = {
       const table = el("table", { class: "rows operators" },
         el("thead", null, el("tr", null, el("th", { scope: "col" }, "Operator"), ...targets.map((/** @type {any} */ t) => targetHead(t)))), this.body);
       const more = el("button", { type: "button", class: "show-more", click: () => this.more() }, "Show more");
-      put(view, section("Operators", "version ranges by target; “+” ends at the newest version tested", [el("label", null, "Find", input), button],
+      put(view, section("Operators", "version ranges by target; “+” ends at the newest version tested; “3 of 9”: cases without a right answer, of all; “3–6”: it differs between the range’s versions", [el("label", null, "Find", input), button],
         this.said, el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": "Operators by target" }, table), more));
     }
     const input = /** @type {HTMLInputElement} */ (view.querySelector("input"));

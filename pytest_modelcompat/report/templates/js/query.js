@@ -147,7 +147,15 @@ function compile(text) {
         signatures: mask(run.names.signature, test, false),
       });
     } else if (key === "is") is(filter, values, not, byColumn);
-    else if (key in COLUMNS) byColumn(key, run[COLUMNS[/** @type {keyof typeof COLUMNS} */ (key)]], named(values.map((v) => v.replaceAll("-", "_").replaceAll(" ", "_"))), not);
+    else if (key in COLUMNS) {
+      /** @type {string[]} */
+      const known = run[COLUMNS[/** @type {keyof typeof COLUMNS} */ (key)]];
+      const wanted = values.map((v) => v.replaceAll("-", "_").replaceAll(" ", "_"));
+      wanted.forEach((value, n) => {
+        if (!known.some(glob(value))) filter.problems.push(`no ${key} is called “${shorten(values[n], 40)}”; there are ${known.join(", ")}`);
+      });
+      byColumn(key, known, named(wanted), not);
+    }
     else if (NAMES.includes(key)) byColumn(key, run.names[key], named(values), not);
     else if (key === "error") byColumn("signature", run.names.signature, contains(values), not);
     else if (key === "signature") byColumn("signature", run.names.signature, (t) => values.includes(t), not);
