@@ -44,7 +44,8 @@ class Range:
         state: index in CASE_STATES.
         known: whether known failures stand beside that state, which would hide them.
         wrong: cases without a right answer, as "3 to 6" where versions differ: all but
-            passed, fallback, and those that were not asked (skipped, gated, not run). Empty where there are none.
+            passed, fallback, and those that were not asked (skipped, gated, not run);
+            empty where there are none.
         total: all cases, in the same way.
         told: all states but passed, with their cases, in words.
         gaps: versions in it that gave no data.
