@@ -22,7 +22,8 @@ import pytest
 from _pytest.config.findpaths import locate_config
 
 from pytest_modelcompat import DEFAULT_REPORT, pipeline
-from pytest_modelcompat.errors import UsageProblem, command_line
+from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line, environment
+from pytest_modelcompat.errors.results import WriteError
 from pytest_modelcompat.items import EnvironmentItem, MatrixFile, UnitItem
 from pytest_modelcompat.progress import ProgressLine
 from pytest_modelcompat.results.model import CellStatus, Status
@@ -115,8 +116,8 @@ def settings_of(config: pytest.Config) -> Settings:
     known = [s.value for s in Status] + [s.value for s in CellStatus]
     problems.extend(command_line.bad_status(word, known) for word in fail_on if word not in known)
     report = Path(option("compat_report") or root / DEFAULT_REPORT).absolute()
-    if report.exists() and not report.is_dir():
-        problems.append(command_line.bad_report_folder(str(report), "it is not a folder"))
+    if why := _unusable(report, config):
+        problems.append(command_line.bad_report_folder(str(report), why))
     baseline = option("compat_baseline")
     if baseline is not None and not (Path(baseline) / "run.json").is_file():
         problems.append(command_line.no_baseline(baseline))
@@ -133,6 +134,17 @@ def settings_of(config: pytest.Config) -> Settings:
         baseline=Path(baseline).absolute() if baseline else None,
         root=root,
     )
+
+
+def _unusable(report: Path, config: pytest.Config) -> str:
+    """Why nothing can be written to this folder; empty where it can, or nothing will be."""
+    there = next(place for place in (report, *report.parents) if os.path.lexists(place))
+    if not there.is_dir():
+        return "it is not a folder" if there == report else f"{there} is not a folder"
+    writes = not (config.option.collectonly or config.getoption("compat_plan"))
+    if writes and not os.access(there, os.W_OK | os.X_OK):  # also where root may not
+        return "it cannot be written" if there == report else f"{there} cannot be written"
+    return ""
 
 
 def _project(config: pytest.Config) -> tuple[Path, str]:
@@ -239,8 +251,13 @@ class CompatSession:
             raise pytest.UsageError(*map(str, problem.problems)) from None
         except pipeline.CorpusMissingError as missing:
             pytest.exit(str(missing), returncode=int(pytest.ExitCode.TESTS_FAILED))
+        except OSError as error:  # no room for the cases' data, or no right to write it
+            raise pytest.UsageError(self._refused(error)) from None
         finally:
             line.clear()
+
+    def _refused(self, error: OSError) -> str:
+        return environment.refused(str(self.settings.cache), error)
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -266,8 +283,10 @@ class CompatSession:
             reporter.showfspath = self.config.option.verbose > 0
         try:
             self.running = pipeline.start(self.planned, _selected(items))
-        except UsageProblem as problem:
-            raise pytest.UsageError(*map(str, problem.problems)) from None
+        except ModelcompatError as problem:
+            raise pytest.UsageError(*str(problem).splitlines()) from None
+        except OSError as error:
+            raise pytest.UsageError(self._refused(error)) from None
 
     # -- items ----------------------------------------------------------------------------------
 
@@ -277,7 +296,18 @@ class CompatSession:
         if not isinstance(item, (EnvironmentItem, UnitItem)):
             return None
         item.report(self)
+        self._forget()
         return True
+
+    def _forget(self) -> None:
+        """Let go of set-ups and tear-downs that passed: pytest keeps them to show their output.
+
+        Ours have none, and hundreds of thousands of them are most of a large run's memory.
+        """
+        reporter = self.config.pluginmanager.getplugin("terminalreporter")
+        kept = reporter.stats.get("", []) if reporter is not None else []
+        while kept and getattr(kept[-1], "modelcompat", False):
+            kept.pop()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(
@@ -303,9 +333,15 @@ class CompatSession:
         """Stop what still runs, write the outputs, then let pytest write its own."""
         if self.running is not None:
             self._finish(session, exitstatus)
-        result = yield
-        if self.running is not None:
-            pipeline.copy_junit(self.settings, getattr(self.config.option, "xmlpath", None))
+        try:
+            result = yield
+            if self.running is not None:
+                pipeline.copy_junit(self.settings, getattr(self.config.option, "xmlpath", None))
+        except OSError as error:  # pytest writes its file into our folder, because we told it to
+            said = environment.refused(str(self.settings.report), error)
+            self._ended = _Ended((*self._ended.lines, said))
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+            return None
         return result
 
     def _finish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -320,13 +356,15 @@ class CompatSession:
         try:
             with _patience(heard=said):
                 ended = pipeline.finish(self.running, cut=cut, tell=line.say)
+        except WriteError as error:  # what is in the store is kept, and the next run goes on
+            ended = pipeline.Ended(green=False, lines=tuple(str(error).splitlines()))
         finally:
             line.clear()
         self._ended = _Ended(ended.lines)
         healthy = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
         if healthy and not ended.green:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if self.running.error is not None:
+        if self.running.error is not None and not isinstance(self.running.error, WriteError):
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.results.model import Outcome, Status
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Board", "Progress", "Unit"]
 
 UnitKey = tuple[str, str]  # check, unit
+_NONE: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -33,8 +35,9 @@ class Unit:
     remaining: int
     statuses: dict[str, int] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
-    reasons: dict[str, int] = field(default_factory=dict)  # why cases were not run or skipped
-    known: set[str] = field(default_factory=set)  # ids of the known issues that were seen
+    # The two that are mostly empty are replaced and never changed, so that units can share them.
+    reasons: Mapping[str, int] = field(default_factory=lambda: _NONE)  # of not run, or skipped
+    known: frozenset[str] = frozenset()  # ids of the known issues that were seen
     seconds: float = 0.0
 
     def count(self, record: CaseRecord) -> None:
@@ -47,9 +50,10 @@ class Unit:
         measurement = record.measurement
         self.seconds += measurement.load_seconds + sum(measurement.run_seconds)
         if measurement.reason:
-            self.reasons[measurement.reason] = self.reasons.get(measurement.reason, 0) + 1
+            seen = self.reasons.get(measurement.reason, 0)
+            self.reasons = {**self.reasons, measurement.reason: seen + 1}
         if record.expectation.known:
-            self.known.add(record.expectation.known)
+            self.known |= {record.expectation.known}
 
     def replace(self, old: CaseRecord, new: CaseRecord) -> None:
         """One case got its verdict at the end of the run."""
