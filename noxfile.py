@@ -91,10 +91,10 @@ def mutation(session: nox.Session) -> None:
 
 
 # What a worker starts with while its coverage is measured. Its environment holds the framework and
-# nothing of ours, so coverage comes from outside; where that does not run, nothing is measured.
+# nothing of ours, so coverage comes from outside; an older Python than ours goes unmeasured.
 OBSERVER = """\
 import os, sys
-if sys.version_info >= (3, 10):
+if sys.version_info[:2] >= {least}:
     sys.path.append({packages!r})
     import coverage
     sys.path.remove({packages!r})
@@ -124,14 +124,19 @@ def coverage(session: nox.Session) -> None:
     settings, script, data = place / "worker.ini", place / "observe.py", place / "data"
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir()
-    packages = session.run(
-        "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", silent=True
+    told = session.run(
+        "python", "-c",
+        "import sys, sysconfig; print(sysconfig.get_path('purelib'), *sys.version_info[:2])",
+        silent=True,
+    )  # fmt: skip
+    packages, *least = str(told).split()
+    settings.write_text(OBSERVED.format(data=data / "coverage"), encoding="utf-8")
+    observer = OBSERVER.format(
+        packages=packages, settings=str(settings), least=tuple(map(int, least))
     )
-    settings.write_text(OBSERVED.format(data=data / "worker"), encoding="utf-8")
-    observer = OBSERVER.format(packages=str(packages).strip(), settings=str(settings))
     script.write_text(observer, encoding="utf-8")
     wanted = ["--network", "--slow", *(["--browser"] if shutil.which("chromium") else [])]
-    env = {"COVERAGE_FILE": str(data / "host"), "MODELCOMPAT_COVERAGE": str(script)}
+    env = {"COVERAGE_FILE": str(data / "coverage"), "MODELCOMPAT_COVERAGE": str(script)}
     failed = False
     try:
         session.run("coverage", "run", "-m", "pytest", *wanted, *session.posargs, env=env)

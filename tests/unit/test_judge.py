@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pytest_modelcompat.matrix.model import Tolerance
+from pytest_modelcompat.results import judge as module
 from pytest_modelcompat.results import tolerance
 from pytest_modelcompat.results.judge import EQUAL, judge
 from pytest_modelcompat.results.model import Judgement, Measurement, Stage, Status
@@ -335,3 +336,49 @@ def test_fallback_keeps_how_close_it_was():
     found = ask(returned("a", ran_on={CPU: 1}), actual=[NEAR], requested=CUDA)
     assert found.status is Status.FALLBACK
     assert found.mismatch["ratio"] < 1
+
+
+# What the rules are asked ------------------------------------------------------------------------
+
+
+def asked(monkeypatch, measurement: Measurement) -> dict:
+    """The question that the judge puts to the rules."""
+    questions = []
+    monkeypatch.setattr(module, "classify", lambda runtime, **about: questions.append(about))
+    ask(measurement)
+    (question,) = questions
+    return question
+
+
+def test_of_an_exception_its_type_message_and_stage(monkeypatch):
+    assert asked(monkeypatch, raised("no luck", "Fail", Stage.ASSIGN)) == {
+        "ended": "raised", "type_": "Fail", "message": "no luck", "stage": Stage.ASSIGN,
+    }  # fmt: skip
+
+
+def test_of_an_exception_that_says_nothing_nothing(monkeypatch):
+    bare = Measurement(stage=Stage.RUN, ended="raised", error=None)
+    assert asked(monkeypatch, bare) == {
+        "ended": "raised", "type_": "", "message": "", "stage": Stage.RUN,
+    }  # fmt: skip
+
+
+def test_of_a_crash_its_message_and_last_words(monkeypatch):
+    error = {"message": "m", "output": "last words", "signal": "SIGABRT"}
+    crash = Measurement(stage=Stage.RUN, ended="crashed", error=error)
+    assert asked(monkeypatch, crash) == {
+        "ended": "crashed", "type_": "", "message": "m\nlast words", "stage": Stage.RUN,
+    }  # fmt: skip
+    silent = Measurement(stage=Stage.LOAD, ended="crashed", error={"message": "m"})
+    assert asked(monkeypatch, silent)["message"] == "m\n"
+
+
+def test_two_right_answers_do_not_hide_a_third():
+    found = ask(returned(EQUAL, EQUAL, "c"), actual=[RIGHT, RIGHT, WRONG])
+    assert found.status is Status.NONDETERMINISTIC
+
+
+def test_a_device_that_stands_in_for_the_asked_one_counts_as_it():
+    about = {"requested": "CPU", "runtime": "openvino", "actual": [RIGHT]}
+    assert ask(returned("a", ran_on={"(CPU)": 3}), **about).status is Status.PASSED
+    assert ask(returned("a", ran_on={"(GPU)": 3}), **about).status is Status.FALLBACK

@@ -127,3 +127,10 @@ def test_a_virtual_device_is_not_misconfigured_by_what_it_chose():
     assert not cell_misconfigured("AUTO", {"CPU": 5}, runtime="openvino")
     assert cell_misconfigured("HETERO:GPU", {"CPU": 5}, runtime="openvino")
     assert cell_misconfigured("GPU.0", {"GPU.1": 5}, runtime="openvino")
+
+
+def test_a_name_with_an_at_of_its_own_is_another_name():
+    cases = [("t@x@onnx==1", 13, Status.FAILED), ("t@y@onnx==2", 13, Status.PASSED)]
+    assert reference_suspects(cases) == frozenset()
+    cases = [("t@x@onnx==1", 13, Status.FAILED), ("t@x@onnx==2", 13, Status.PASSED)]
+    assert reference_suspects(cases) == {"t@x@onnx==1"}

@@ -236,4 +236,52 @@ def test_half_a_million_questions_a_second() -> None:
     for cell in cells:
         for matcher in matchers:
             matches(matcher, cell)
-    assert time.process_time() - before < 0.2  # 20,000 questions; 0.02 s is usual
+    assert time.process_time() - before < 60  # a guard against a loop gone wild, no measurement
+
+
+# What is wrong with a pattern ---------------------------------------------------------------------
+
+
+def wrong(axis: str, pattern: str) -> str:
+    sentence = check_pattern(axis, pattern)
+    assert sentence is not None
+    return f"{sentence.message} {sentence.hint}"
+
+
+def test_a_pattern_may_be_long_but_not_longer() -> None:
+    assert check_pattern("image", "x" * 500) is None
+    told = wrong("image", "x" * 501)
+    assert "image" in told
+    assert "xxx" in told
+    assert "at most 500 characters" in told
+
+
+def test_a_pattern_is_printable() -> None:
+    assert wrong("image", "a\x00b").startswith("A pattern ")
+
+
+def test_a_pattern_of_the_framework_is_a_distribution() -> None:
+    told = wrong("framework", ">=1.20")
+    assert "a distribution with specifiers, such as `onnxruntime>=1.20,<1.25`" in told
+    assert "'>=1.20'" in told
+    assert "framework" in told
+
+
+@pytest.mark.parametrize("axis", ["python", "packages.numpy"])
+def test_a_specifier_is_one_also_after_a_blank(axis: str) -> None:
+    for pattern in (">=x", " >=x"):
+        told = wrong(axis, pattern)
+        assert "specifiers such as `>=3.10` or `==3.12.*`" in told
+        assert axis in told
+    assert check_pattern(axis, " >=3") is None
+
+
+def test_names_in_brackets_keep_their_dashes() -> None:
+    assert pattern_matches("framework", "onnxruntime[-x]gpu", "onnxruntime-gpu==1.0")
+    assert pattern_matches("framework", "OnnxRuntime[-X]gpu", "onnxruntime-gpu==1.0")
+    assert not pattern_matches("framework", "onnxruntime[_x]gpu", "onnxruntime-gpu==1.0")
+
+
+def test_a_release_is_what_follows_the_first_two_equals() -> None:
+    assert not pattern_matches("framework", "onnxruntime==1.0", "onnxruntime==1.0==1.0")
+    assert not pattern_matches("framework", "", "onnxruntime==1.0")
