@@ -120,10 +120,10 @@ disable_warnings = no-data-collected, no-ctracer
 def coverage(session: nox.Session) -> None:
     """The whole suite, with every process of ours: pytest under test, supervisor and child."""
     session.install("-e", ".[tests]")
-    place = Path(session.create_tmp()).absolute()
+    place = Path("build", "coverage").absolute()
     settings, script, data = place / "worker.ini", place / "observe.py", place / "data"
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir()
+    shutil.rmtree(place, ignore_errors=True)
+    data.mkdir(parents=True)
     told = session.run(
         "python", "-c",
         "import sys, sysconfig; print(sysconfig.get_path('purelib'), *sys.version_info[:2])",
