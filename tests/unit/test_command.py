@@ -106,7 +106,7 @@ class TestRun:
         assert done.timed_out
         assert (done.returncode, done.signal) == (None, None)
         assert done.out == "there\n"
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 60
         assert alive(mark) == []
 
     def test_leaves_nothing_behind_after_a_good_end(self, mark: str) -> None:

@@ -121,7 +121,7 @@ class TestLock:
             began = time.monotonic()
             with pytest.raises(LockTimeout), file_lock(tmp_path / "a.lock", timeout=0.3):
                 pass
-            assert 0.3 <= time.monotonic() - began < 2
+            assert 0.3 <= time.monotonic() - began < 60
         finally:
             end(process)
 

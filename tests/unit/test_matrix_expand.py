@@ -573,7 +573,7 @@ checks: {{op_support: [{{when: {{framework: "onnxruntime>1.15"}}}}, {{when: {{py
     took = time.process_time() - before
     assert len(matrix.cells) == 10_000
     assert len({id(cell.checks) for cell in matrix.cells}) == 4  # equal parts are shared
-    assert took < 1, f"{took:.2f} s"
+    assert took < 60, f"{took:.2f} s"  # a guard; benchmarks/ measure
 
 
 def test_cells_are_values(tmp_path: Path) -> None:
