@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from pytest_modelcompat.errors import ModelcompatError
 from pytest_modelcompat.progress import ProgressLine, duration
 from pytest_modelcompat.report.text import clean
 from pytest_modelcompat.results.model import CellStatus, Outcome, Status
@@ -146,8 +147,11 @@ class _Item(pytest.Item):
         while not board.wait(cell=self.planned.cell.id, seconds=WAIT, **what):
             line.show(board.progress())
         line.clear()
-        if compat.running.error is not None:
-            raise compat.running.error
+        error = compat.running.error
+        if isinstance(error, ModelcompatError):  # a full disk, a folder that was taken away
+            pytest.exit(str(error), returncode=int(pytest.ExitCode.TESTS_FAILED))
+        if error is not None:
+            raise error
 
     def _report(
         self,

@@ -216,7 +216,11 @@ def start(planned: Planned, selection: Selection) -> Running:
         UsageProblem: the report folder cannot be used.
     """
     running = Running(planned.plan, planned.settings, selection)
-    running.start()
+    try:
+        running.start()
+    except BaseException:
+        running.abandon()
+        raise
     return running
 
 

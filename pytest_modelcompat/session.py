@@ -332,7 +332,12 @@ class CompatSession:
     ) -> Generator[None, object, object]:
         """Stop what still runs, write the outputs, then let pytest write its own."""
         if self.running is not None:
-            self._finish(session, exitstatus)
+            if isinstance(sys.exc_info()[1], KeyboardInterrupt):
+                # The second one came while pytest made something of the first: it calls this all
+                # the same, with whatever status the session had. Twice means now.
+                self.running.abandon()
+            else:
+                self._finish(session, exitstatus)
         try:
             result = yield
             if self.running is not None:

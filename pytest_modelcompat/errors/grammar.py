@@ -91,6 +91,13 @@ def bad_word(what: str, text: str, allowed: str) -> Sentence:
     return Sentence(f"{what} cannot be {shown(text)}.", f"Use {allowed}.")
 
 
+def too_long(what: str, text: str, most: int) -> Sentence:
+    """A name that no line and no file name could hold."""
+    return Sentence(
+        f"{what} cannot have {len(text)} characters: {shown(text)}.", f"It may have {most}."
+    )
+
+
 def bad_text(what: str, code: int) -> Sentence:
     """A control character in a value."""
     return Sentence(f"{what} holds the control character U+{code:04X}.", "Remove it.")

@@ -75,7 +75,9 @@ def printable(what: str, text: str) -> Sentence | None:
 def _named(what: str, text: str, pattern: re.Pattern[str], allowed: str) -> Sentence | None:
     if text.startswith("-"):
         return grammar_words.option_like(what, text)
-    if len(text) > _LONGEST or ".." in text or not pattern.fullmatch(text):
+    if len(text) > _LONGEST:
+        return grammar_words.too_long(what, text, _LONGEST)
+    if ".." in text or not pattern.fullmatch(text):
         return grammar_words.bad_word(what, text, allowed)
     return None
 

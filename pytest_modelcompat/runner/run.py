@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcompat.environments import registry
 from pytest_modelcompat.environments.cache import sweep
 from pytest_modelcompat.environments.protocol import Failure, Prepared
+from pytest_modelcompat.errors import ModelcompatError
 from pytest_modelcompat.errors import environment as words
 from pytest_modelcompat.results.complete import complete as fill
 from pytest_modelcompat.results.expect import EntryState
@@ -382,7 +383,8 @@ class Running:
         while not cut and not self.board.wait(whole_run=True, seconds=WAIT):
             pass
         if self._error is not None:
-            cut = cut or "stopped by an internal error"
+            told = isinstance(self._error, ModelcompatError)
+            cut = cut or ("stopped: writing failed" if told else "stopped by an internal error")
         complete = self.board.finished and not cut
         if not complete:
             self.stop(cut or "stopped")
