@@ -196,7 +196,8 @@ def test_progress_shows_on_a_terminal_only(plain: Result, tmp_path) -> None:
 
 def test_one_interrupt_still_writes_the_report(tmp_path) -> None:
     text = MATRIX.replace("[Relu, Abs, Neg, BitwiseAnd]", '["*"]').replace("1.23.2", "1.22.1")
-    project = PROJECT.with_file("matrices/m.yaml", text)
+    levels = "  options: {graph_optimization: [all, extended, basic, disabled]}\nchecks:"
+    project = PROJECT.with_file("matrices/m.yaml", text.replace("checks:", levels))
     process = project.start(tmp_path, OPTION, "--compat-fresh", "--compat-jobs=1")
     store = tmp_path / "reports" / "latest" / "run.sqlite"
     end = time.monotonic() + 60
@@ -210,10 +211,10 @@ def test_one_interrupt_still_writes_the_report(tmp_path) -> None:
     planned = sum(len(unit["cases"]) for cell in result.plan["cells"] for unit in cell["units"])
     assert len(result.cases) == planned
     assert (result.report / "index.html").is_file()
-    assert result.run["cells"][0]["status"] == "interrupted"
+    assert "interrupted" in {cell["status"] for cell in result.run["cells"]}
     again = project.run(tmp_path, OPTION)
     assert again.run["run"]["id"] == result.run["run"]["id"]
-    assert again.run["cells"][0]["status"] == "completed"
+    assert {cell["status"] for cell in again.run["cells"]} == {"completed"}
 
 
 def test_a_matrix_that_measured_nothing_is_not_green(tmp_path) -> None:
