@@ -20,7 +20,6 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "tests", "worker"]
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
-BENCHMARKS = Path("benchmarks")
 BRANCHES = 90  # percent that tests have to take
 
 
@@ -76,11 +75,9 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The measurements of benchmarks/, each of which prints a ratio."""
+    """The measurements of benchmarks/, into benchmarks/results.md; or those that are named."""
     session.install("-e", ".[tests]")
-    modules = sorted(path.stem for path in BENCHMARKS.glob("*.py") if not path.stem.startswith("_"))
-    for module in session.posargs or modules:
-        session.run("python", "-m", f"benchmarks.{module}")
+    session.run("python", "benchmarks/all.py", *session.posargs)
 
 
 @nox.session

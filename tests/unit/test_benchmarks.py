@@ -1,0 +1,63 @@
+"""The measurements can be asked what they are; what they share counts rightly."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+COMMANDS = sorted(
+    path.stem
+    for path in FOLDER.glob("*.py")
+    if path.stem not in {"__init__", "bare", "instant", "sides"}  # these are parts of others
+)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_says_what_it_measures(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, FOLDER / f"{name}.py", "--help"],
+        env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("usage:")
+    assert f"benchmarks/{name}.py" in (FOLDER / "README.md").read_text("utf-8")
+
+
+@pytest.fixture
+def sides(monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.syspath_prepend(FOLDER)
+    import sides  # noqa: PLC0415 - a script's module
+
+    return sides
+
+
+def test_sides_take_turns_and_the_first_round_does_not_count(sides) -> None:
+    seen: list[str] = []
+
+    def side(name: str, seconds: float):
+        def run() -> float:
+            seen.append(name)
+            return seconds if seen.count(name) > 1 else 99.0
+
+        return run
+
+    assert sides.rounds(3, side("a", 2.0), side("b", 1.0)) == [[2.0] * 3, [1.0] * 3]
+    assert "".join(seen) == "baabbaab"
+
+
+def test_a_ratio_is_the_median_of_the_rounds(sides) -> None:
+    row = sides.versus("a / b", [1.0, 4.0, 9.0], [1.0, 2.0, 3.0], 2.5)
+    assert (row.ratio, row.kept) == (2.0, True)
+    assert not sides.versus("a / b", [3.0], [1.0], 2.5).kept
+    assert sides.versus("a / b", [3.0], [1.0], 2.5, most=False).kept
+
+
+def test_a_missed_target_is_told_and_ends_with_1(sides, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [sides.Row("x", 2.0, 1.0), sides.Row("y", 2.0, None)]
+    assert sides.table("title", rows, pairs=1) == 1
+    assert capsys.readouterr().out.count("MISSED") == 1
+    assert sides.table("title", rows[1:], pairs=1) == 0
