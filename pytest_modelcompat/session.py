@@ -13,7 +13,7 @@ import platform
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -343,6 +343,8 @@ class CompatSession:
             if self.running is not None:
                 pipeline.copy_junit(self.settings, getattr(self.config.option, "xmlpath", None))
         except OSError as error:  # pytest writes its file into our folder, because we told it to
+            with suppress(OSError):
+                (self.settings.report / "junit.xml").unlink()  # half of it is worse than nothing
             said = environment.refused(str(self.settings.report), error)
             self._ended = _Ended((*self._ended.lines, said))
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
