@@ -3,7 +3,6 @@
 `y = -x`, unless the graph's name is that of a fault: then this happens first, and some of them
 return. A name that starts with `load-` has it happen in `prepare`.
 """
-# ruff: noqa: PTH, PLC0415
 
 import contextlib
 import ctypes
