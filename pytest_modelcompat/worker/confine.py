@@ -2,19 +2,29 @@
 
 Runtimes follow external-data entries wherever they point, some of them out of the folder and into
 devices. The entries are read here, in the child, by a bounded parser in pure Python, before the
-runtime sees the file.
+runtime sees the file. Runtimes look into a file to see what it is and care little for its name
+(OpenVINO takes ONNX under any), so this does, too.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 
 from .onnxpb import external_data
 
 __all__ = ["Refused", "check", "locate"]
 
-_OTHERS = (".tflite", ".pt", ".pt2", ".xml", ".ort")  # formats that have no such entries
+# Formats that have no such entries: what their files begin with (ignoring space where it is text).
+_OTHERS = {
+    ".ort": re.compile(rb"(?s:....)ORTM"),
+    ".pt": re.compile(rb"PK\x03\x04|\x80"),
+    ".pt2": re.compile(rb"PK\x03\x04"),
+    ".tflite": re.compile(rb"(?s:....)TFL3"),
+    ".xml": re.compile(rb"(?:\xef\xbb\xbf)?\s*<"),
+}
+_HEAD = 4096  # bytes of a file that are looked at
 
 
 class Refused(Exception):
@@ -35,6 +45,9 @@ def locate(root: str, name: str) -> str:
 def check(model: str | bytes, folder: str | None) -> None:
     """Refuse an ONNX model whose external data is not all plain files in its folder.
 
+    A file is no ONNX model only where its name, its first bytes and the parser all say so: one can
+    be made that begins as another format does and is ONNX all the same. A folder is none, ever.
+
     Args:
         model: path, or the file's bytes.
         folder: where its external data may be; None where there is none.
@@ -45,16 +58,27 @@ def check(model: str | bytes, folder: str | None) -> None:
     if isinstance(model, bytes):
         if b"location" not in model:  # the key of such an entry: most models end here
             return
-    elif model.endswith(_OTHERS) or os.path.isdir(model):
+    elif os.path.isdir(model):
         return
     try:
         locations = {location for _, location, _, _ in external_data(model)}
     except ValueError as problem:
+        if isinstance(model, str) and _is_another_format(model):
+            return
         raise Refused("its external data cannot be told: {}".format(problem)) from problem
     for location in sorted(locations):
         if folder is None:
             raise Refused("external data without a folder to hold it: {!r}".format(location))
         _check_location(location, folder)
+
+
+def _is_another_format(path: str) -> bool:
+    """Whether it is what its name says: a format that has no external data."""
+    head = _OTHERS.get(os.path.splitext(path)[1])
+    if head is None:
+        return False
+    with open(path, "rb") as file:
+        return head.match(file.read(_HEAD)) is not None
 
 
 def _check_location(location: str, folder: str) -> None:

@@ -262,23 +262,41 @@ def test_reports_escape_what_models_say(hostile: Result) -> None:
 
 
 def test_a_model_that_goes_by_another_format_is_scanned_all_the_same(tmp_path: Path) -> None:
-    """OpenVINO looks into a file to see what it is."""
-    names = [f"disguised{suffix}" for suffix in (".onnx", ".tflite", ".pt", ".xml", ".pb", ".bin")]
-    axes = {"framework": {"openvino": ["2026.4.1"]}, "python": ["3.11"]}
-    entries = [{"name": name, "path": f"models/{name}", "reference": "none"} for name in names]
-    text = json.dumps({"schema": 1, "axes": axes, "checks": {"parity": {"models": entries}}})
-    files: dict[str, str | bytes] = {"pytest.ini": "[pytest]\n", "matrices/m.yaml": text}
+    """OpenVINO looks into a file to see what it is, and reads absolute paths."""
+    names = [
+        f"disguised{suffix}"
+        for suffix in (".onnx", ".tflite", ".ort", ".pt", ".pt2", ".xml", ".pb", ".bin")
+    ]
+    double = {"double.ort": b"ORTM", "double.tflite": b"TFL3"}  # both formats at once
+    axes = {
+        "framework": {"openvino": ["2026.4.1"], "onnxruntime": ["1.17.3", "1.31.1"]},
+        "python": ["3.11"],
+    }
+    entries = [
+        {"name": name, "path": f"models/{name}", "reference": "none"} for name in (*names, *double)
+    ]
+    numpy = [{"match": {"framework": "onnxruntime<1.19"}, "packages": ["numpy<2"]}]
+    matrix = {"schema": 1, "axes": axes, "adjust": numpy, "checks": {"parity": {"models": entries}}}
+    files: dict[str, str | bytes] = {
+        "pytest.ini": "[pytest]\n",
+        "matrices/m.yaml": json.dumps(matrix),
+    }
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "canary.bin").write_bytes(CANARY)
-    for name in names:
-        files[f"matrices/models/{name}"] = located(OUTSIDE["absolute"], str(outside).encode())
+    hostile = located(OUTSIDE["absolute"], str(outside).encode())
+    files |= {f"matrices/models/{name}": hostile for name in names}
+    for name, mark in double.items():
+        files[f"matrices/models/{name}"] = b"\x32\x06ab" + mark + hostile
     result = Project(files).run(tmp_path, *OPTIONS)
-    assert len(result.cases) == len(names)
+    assert {cell["status"] for cell in result.run["cells"]} == {"completed"}
+    assert len(result.cases) == 3 * len(entries)
     for case in result.cases:
-        assert case["status"] != "passed", case
+        assert (case["status"], case["stage"]) == ("error", "load"), case
+        assert "external data by absolute path" in case["error"]["message"], case
     for place, content in written(result).items():
-        assert CANARY not in content, place
+        for form in forms(CANARY):
+            assert form not in content, (place, form)
 
 
 # -- data sets

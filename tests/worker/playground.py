@@ -30,7 +30,7 @@ class Adapter:
 
     def load(self, model, provider, options):
         if isinstance(model, str):
-            model = Path(model).read_bytes()
+            model = Path(model).read_bytes().lstrip(b"\x80")  # which makes it no ONNX
         return Session(json.loads(model), provider, options)
 
 

@@ -334,6 +334,48 @@ def test_models_that_cannot_be_read_are_refused(models: Path) -> None:
         confine.check(str(path), str(models))
 
 
+HEADS = {
+    ".ort": b"\x18\0\0\0ORTM\0\0",
+    ".pt": b"PK\x03\x04\0\0",
+    ".pt2": b"PK\x03\x04\0\0",
+    ".tflite": b"\x1c\0\0\0TFL3\0\0",
+    ".xml": b"\xef\xbb\xbf \r\n<?xml version='1.0'?>",
+}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "head"), [*HEADS.items(), (".pt", b"\x80\x02}q"), (".xml", b"<net>")]
+)
+def test_formats_without_external_data_go_through(models: Path, suffix: str, head: bytes) -> None:
+    path = models / f"m{suffix}"
+    path.write_bytes(head)
+    confine.check(str(path), str(models))
+    other = models / "m.onnx"
+    other.write_bytes(head)
+    with pytest.raises(confine.Refused, match="cannot be told"):
+        confine.check(str(other), str(models))
+
+
+@pytest.mark.parametrize("suffix", [*HEADS, ".pb", ".bin", ""])
+def test_a_name_makes_no_format(models: Path, suffix: str) -> None:
+    path = models / f"m{suffix}"
+    path.write_bytes(model_with("/etc/passwd"))
+    with pytest.raises(confine.Refused, match="absolute"):
+        confine.check(str(path), str(models))
+    path.write_bytes(b"neither the one nor the other")
+    with pytest.raises(confine.Refused, match="cannot be told"):
+        confine.check(str(path), str(models))
+
+
+@pytest.mark.parametrize(("suffix", "mark"), [(".ort", b"ORTM"), (".tflite", b"TFL3")])
+def test_first_bytes_alone_make_no_format(models: Path, suffix: str, mark: bytes) -> None:
+    """A text field before all else puts the mark where the other format has it."""
+    path = models / f"m{suffix}"
+    path.write_bytes(b"\x32\x06ab" + mark + model_with("/etc/passwd"))
+    with pytest.raises(confine.Refused, match="absolute"):
+        confine.check(str(path), str(models))
+
+
 @pytest.mark.parametrize("locations", [("good", "/etc/passwd"), ("/etc/passwd", "good")])
 def test_two_locations_of_one_tensor_are_refused(models: Path, locations: tuple[str, str]) -> None:
     path = models / "m.onnx"
@@ -350,7 +392,7 @@ def test_model_names_stay_in_their_folder(name: str) -> None:
 
 def test_the_worker_refuses_before_the_runtime_sees_it(worker, models: Path) -> None:
     (models / "bad.onnx").write_bytes(model_with("/etc/passwd"))
-    (models / "model.pt").write_text(json.dumps({"run": "out = []"}))
+    (models / "model.pt").write_bytes(b"\x80" + json.dumps({"run": "out = []"}).encode())
     session = worker.run([{"file": "bad.onnx"}, {"file": "model.pt"}], files_root=models)
     error = session.answers[0].error
     assert session.answers[0].stage == "load"
