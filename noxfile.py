@@ -97,10 +97,11 @@ def mutation(session: nox.Session) -> None:
 
 
 # What a worker starts with while its coverage is measured. Its environment holds the framework and
-# nothing of ours, so coverage comes from outside; an older Python than ours goes unmeasured.
+# nothing of ours, so coverage comes from outside; its compiled part fits one Python only, so the
+# workers on others go unmeasured.
 OBSERVER = """\
 import os, sys
-if sys.version_info[:2] >= {least}:
+if sys.version_info[:2] == {own}:
     sys.path.append({packages!r})
     import coverage
     sys.path.remove({packages!r})
@@ -135,10 +136,10 @@ def coverage(session: nox.Session) -> None:
         "import sys, sysconfig; print(sysconfig.get_path('purelib'), *sys.version_info[:2])",
         silent=True,
     )  # fmt: skip
-    packages, *least = str(told).split()
+    packages, *own = str(told).split()
     settings.write_text(OBSERVED.format(data=data / "coverage"), encoding="utf-8")
     observer = OBSERVER.format(
-        packages=packages, settings=str(settings), least=tuple(map(int, least))
+        packages=packages, settings=str(settings), own=tuple(map(int, own))
     )
     script.write_text(observer, encoding="utf-8")
     wanted = ["--network", "--slow", *(["--browser"] if shutil.which("chromium") else [])]

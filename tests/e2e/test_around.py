@@ -300,10 +300,9 @@ def test_a_full_disk_for_what_cells_need(tmp_path: Path) -> None:
     big.parent.mkdir()
     with big.open("wb") as file:
         file.truncate(64 << 20)
-    made = project({"matrices/m.onnx": models.external("big.bin")})
-    home = Path(os.environ["MODELCOMPAT_CACHE"]) if "MODELCOMPAT_CACHE" in os.environ else None
-    warm = tmp_path / "warm"
-    cache = home or warm
+    cache = Path(os.environ.get("MODELCOMPAT_CACHE", tmp_path / "warm"))
+    env = {"MODELCOMPAT_CACHE": str(cache)}
+    made = Project(project({"matrices/m.onnx": models.external("big.bin")}).files, env)
     assert made.with_file("matrices/m.onnx", models.relu()).run(tmp_path, MATRIX).code == 0
     work = cache / "work"
     with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=4m", "tmpfs") as disk:

@@ -247,7 +247,8 @@ def test_the_command_makes_a_copy(tmp_path: Path):
     said = command(folder, tolerances=["float32:rtol=0.5"])
     assert said == (
         "6 cases judged again, 6 changed\n  failed -> passed: 6\n"
-        f"written to {tmp_path / 'run-rejudged'}\n"
+        f"written to {tmp_path / 'run-rejudged'}; "
+        f"`modelcompat report {tmp_path / 'run-rejudged'}` makes its page\n"
     )
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     copy = load(tmp_path / "run-rejudged")
