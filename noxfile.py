@@ -138,9 +138,7 @@ def coverage(session: nox.Session) -> None:
     )  # fmt: skip
     packages, *own = str(told).split()
     settings.write_text(OBSERVED.format(data=data / "coverage"), encoding="utf-8")
-    observer = OBSERVER.format(
-        packages=packages, settings=str(settings), own=tuple(map(int, own))
-    )
+    observer = OBSERVER.format(packages=packages, settings=str(settings), own=tuple(map(int, own)))
     script.write_text(observer, encoding="utf-8")
     wanted = ["--network", "--slow", *(["--browser"] if shutil.which("chromium") else [])]
     env = {"COVERAGE_FILE": str(data / "coverage"), "MODELCOMPAT_COVERAGE": str(script)}
