@@ -7,12 +7,14 @@ import json
 import os
 import platform
 import secrets
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from pytest_modelcompat import __version__
 
-__all__ = ["RunInfo", "new_run", "now"]
+__all__ = ["RunInfo", "continuing", "new_run", "now"]
+
+_CONTINUED = "continued: "  # how such a note begins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,3 +98,15 @@ def new_run(
         notes=notes,
         issues=issues or {},
     )
+
+
+def continuing(run: RunInfo, kept: int) -> RunInfo:
+    """An interrupted run that goes on, with a note that says so.
+
+    Args:
+        run: as it was begun, or continued before: the last interruption is told.
+        kept: results that it had stored and that are not measured again.
+    """
+    what = "result of an interrupted run was" if kept == 1 else "results of an interrupted run were"
+    notes = [note for note in run.notes if not note.startswith(_CONTINUED)]
+    return replace(run, notes=(f"{_CONTINUED}{kept:,} {what} kept", *notes))

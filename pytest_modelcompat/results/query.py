@@ -97,6 +97,16 @@ class Results:
         """Cell id -> status -> number of cases, in the cells' order."""
         return self._count("judgement", "status")
 
+    def measured(self) -> int:
+        """How many stored cases were measured: neither skipped nor not run."""
+        idle = {Status.SKIPPED.value, Status.NOT_RUN.value}
+        return sum(
+            number
+            for statuses in self.counts().values()
+            for status, number in statuses.items()
+            if status not in idle
+        )
+
     def outcomes(self) -> dict[str, dict[str, int]]:
         """Cell id -> outcome -> number of cases, in the cells' order."""
         return self._count("expectation", "outcome")

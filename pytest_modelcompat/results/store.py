@@ -19,7 +19,7 @@ from pytest_modelcompat.results import records
 from pytest_modelcompat.results.blobs import Blobs
 from pytest_modelcompat.results.files import FolderLock
 from pytest_modelcompat.results.folder import STORE, check_store, make_folder, prepare, sweep
-from pytest_modelcompat.results.info import RunInfo, now
+from pytest_modelcompat.results.info import RunInfo, continuing, now
 from pytest_modelcompat.results.model import (
     CaseRecord,
     CellRecord,
@@ -101,6 +101,8 @@ class Store(Results):
             sweep(folder, old_run=pending)
             if pending:
                 store._set_meta("sweep", "0")
+            elif continued:
+                store.set_run(continuing(store.run, store.measured()))
         except BaseException:
             lock.release()
             raise

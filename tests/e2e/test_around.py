@@ -396,6 +396,29 @@ def test_one_interrupt_while_installing(tmp_path: Path) -> None:
     wait_for(lambda: not processes(str(tmp_path)), 5)
 
 
+def test_a_run_that_goes_on_after_an_interrupt_says_so(tmp_path: Path) -> None:
+    """In its data and in every form of its report, with the number of results that were kept."""
+    slow = {**CORPUS["op_support"], "match": ["*"]}
+    made = project(checks={"op_support": slow})
+    assert project(checks=CORPUS).run(tmp_path / "warm", MATRIX).code in {0, 1}
+    process = made.start(tmp_path, MATRIX, "--compat-fresh")
+    store = tmp_path / "reports" / "latest" / "run.sqlite"
+    wait_for(lambda: acknowledged(store))
+    os.kill(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, out.decode()
+    (cell,) = Result(2, "", "", tmp_path).run["cells"]
+    measured = sum(number for status, number in cell["counts"].items() if status != "not_run")
+    assert cell["counts"]["not_run"], "it was cut in the middle"
+    result = made.run(tmp_path, MATRIX)
+    assert result.code in {0, 1}, said(result)
+    note = f"continued: {measured:,} results of an interrupted run were kept"
+    assert note in result.run["run"]["notes"]
+    for place in ("index.html", "summary.md"):
+        assert note in (result.report / place).read_text("utf-8"), place
+    assert note in result.out
+
+
 # -- names and locales
 
 

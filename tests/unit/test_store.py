@@ -16,6 +16,7 @@ import pytest
 
 from pytest_modelcompat.errors import UsageProblem
 from pytest_modelcompat.errors.results import StoreProblem
+from pytest_modelcompat.results.info import RunInfo
 from pytest_modelcompat.results.model import Expectation, Judgement, Outcome, Stage, Status
 from pytest_modelcompat.results.store import Store
 from tests.unit.stored_runs import ENVIRONMENT, LOCK, RUN, case, cell, open_store
@@ -250,9 +251,24 @@ def test_an_unfinished_run_of_the_same_plan_goes_on(tmp_path: Path):
     again = Store.open(tmp_path, plan_digest="p", run=replace(RUN, id="another"))
     with again as store:
         assert store.continued
-        assert store.run == run
+        kept = "continued: 1 result of an interrupted run was kept"
+        assert store.run == replace(run, notes=(*run.notes, kept))
         assert store.recorded("cell-a") == {0: "passed"}
         assert store.cells() == [cell()]
+
+
+def test_a_run_that_goes_on_says_so_once_and_counts_what_was_measured(tmp_path: Path):
+    with open_store(tmp_path) as store:
+        store.set_run(replace(store.run, notes=("something else",)))
+        store.add_cases([case(0), case(1, status=Status.NOT_RUN), case(2, status=Status.SKIPPED)])
+    with open_store(tmp_path) as store:
+        store.add_cases([case(1), case(3, status=Status.CRASHED)])
+    with open_store(tmp_path) as store:
+        said = "continued: 3 results of an interrupted run were kept"
+        assert store.run.notes == (said, "something else")
+        assert RunInfo.from_json(store._meta("run")) == store.run, "also on disk"
+    with open_store(tmp_path, "other") as store:
+        assert store.run.notes == RUN.notes
 
 
 @pytest.mark.parametrize("why", ["other plan", "finished", "fresh"])
