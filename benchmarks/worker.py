@@ -58,10 +58,14 @@ class Plain:
         """Nothing to prepare."""
         raise NotImplementedError
 
-    def start(self, prepared, arguments, *, env, files, folder):
+    def start(self, prepared, arguments, *, env, files, folder, limits=None):
         """Start it."""
-        del files
+        del files, limits
         return command.start([*prepared.python, *arguments], env=env, cwd=folder)
+
+    def inside(self, file):
+        """The same path."""
+        return file
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -26,6 +26,8 @@ from pytest_modelcompat.runner.command import Process, run, start
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_modelcompat.matrix.model import Limits
+
 __all__ = ["ExistingPython"]
 
 LISTING_TIMEOUT = 60.0
@@ -88,9 +90,14 @@ class ExistingPython:
         env: Mapping[str, str],
         files: Sequence[Path],  # noqa: ARG002 - on the host all of them are within reach
         folder: Path,
+        limits: Limits | None = None,  # noqa: ARG002 - the worker holds them itself
     ) -> Process:
         """Start the interpreter in `folder`, with exactly `env`."""
         return start([*prepared.python, *arguments], env=env, cwd=folder)
+
+    def inside(self, file: Path) -> Path:
+        """On the host every file is where it is."""
+        return file
 
 
 def _differences(spec: EnvironmentSpec, version: str, has: Mapping[str, str]) -> list[str]:

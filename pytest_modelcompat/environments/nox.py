@@ -42,6 +42,8 @@ from pytest_modelcompat.runner.command import Completed, Process, run, start
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_modelcompat.matrix.model import Limits
+
 __all__ = ["HostEnvironments"]
 
 MARKER_SCHEMA = 1
@@ -104,9 +106,14 @@ class HostEnvironments:
         env: Mapping[str, str],
         files: Sequence[Path],  # noqa: ARG002 - on the host all of them are within reach
         folder: Path,
+        limits: Limits | None = None,  # noqa: ARG002 - the worker holds them itself
     ) -> Process:
         """Start the environment's interpreter in `folder`, with exactly `env`."""
         return start([*prepared.python, *arguments], env=env, cwd=folder)
+
+    def inside(self, file: Path) -> Path:
+        """On the host every file is where it is."""
+        return file
 
     def _install(
         self, spec: EnvironmentSpec, interpreter: Interpreter, resolved: Resolved, *, cache: Path

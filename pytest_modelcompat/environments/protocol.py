@@ -2,24 +2,36 @@
 
 Two steps, each a result rather than an exception: `prepare` makes an environment (or says, in the
 words of a cell's status, why there is none), and `start` puts the worker into it. A new kind of
-environment is one module with these two functions and one line in `registry.py`.
+environment is one module with these functions and one line in `registry.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_modelcompat.matrix.model import Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import IO
 
+    from typing_extensions import Self
+
+    from pytest_modelcompat.matrix.model import Limits
     from pytest_modelcompat.results.model import CellStatus, Stage
-    from pytest_modelcompat.runner.command import Process
 
-__all__ = ["EnvironmentKind", "EnvironmentSpec", "Failure", "Lock", "Prepared"]
+__all__ = [
+    "EnvironmentKind",
+    "EnvironmentSpec",
+    "Failure",
+    "Lock",
+    "PlaceLostError",
+    "Prepared",
+    "WorkerProcess",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +68,35 @@ class Lock:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """An environment that is there: worker files can be started in it."""
+    """An environment that is there: worker files can be started in it.
+
+    Attributes:
+        spec: what was asked for.
+        python: argv prefix of its interpreter, as seen from where it runs.
+        python_version: "3.12.1".
+        lock: what is installed.
+        folder: on the host.
+        seconds: {"resolve": s, "install": s}.
+        reused: nothing had to be installed.
+        log: of resolving and installing.
+        image_digest: of the container image.
+        facts: what the host knows of the place; goes into the attestation of its cells.
+        notes: what a reader of the report must know of its cells, a sentence each.
+        slowdown: by how much the time limits of its cells are stretched (an emulated processor).
+    """
 
     spec: EnvironmentSpec
-    python: tuple[str, ...]  # argv prefix of its interpreter, as seen from where it runs
-    python_version: str  # "3.12.1"
+    python: tuple[str, ...]
+    python_version: str
     lock: Lock
-    folder: Path  # on the host
-    seconds: dict[str, float]  # {"resolve": s, "install": s}
+    folder: Path
+    seconds: dict[str, float]
     reused: bool = False
     log: str = ""
     image_digest: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    slowdown: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +113,53 @@ class Failure:
     log: str = ""
     lock: Lock | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+
+
+class PlaceLostError(OSError):
+    """The place where a cell was to start is gone: an engine that stopped, a machine out of reach.
+
+    Infrastructure: the cell is tried again. The text is a sentence for the user.
+    """
+
+
+class WorkerProcess(Protocol):
+    """A long-lived process with raw pipes on all three streams; see `runner.command.Process`.
+
+    Every method is safe when the process is dead. Leaving the context ends it and all it started.
+    """
+
+    stdin: IO[bytes]
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+
+    def poll(self) -> int | None:
+        """Exit code, negative signal number, or None while it runs."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Like `poll`, after at most `timeout` seconds (without one: until it ends)."""
+        ...
+
+    def kill(self) -> None:
+        """End it and everything it has started, at once."""
+        ...
+
+    def close(self) -> None:
+        """Kill it where it still runs, and close the pipes."""
+        ...
+
+    def __enter__(self) -> Self:
+        """The process."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End it."""
+        ...
 
 
 class EnvironmentKind(Protocol):
@@ -102,7 +179,8 @@ class EnvironmentKind(Protocol):
         env: Mapping[str, str],
         files: Sequence[Path],
         folder: Path,
-    ) -> Process:
+        limits: Limits | None = None,
+    ) -> WorkerProcess:
         """Start the environment's interpreter with these arguments, pipes on all three streams.
 
         Args:
@@ -111,5 +189,14 @@ class EnvironmentKind(Protocol):
             env: the whole environment of the process, nothing is inherited.
             files: what must be readable there (the worker, bundles, models).
             folder: private working folder of the cell.
+            limits: of the cell, where something outside of the process can hold them.
+
+        Raises:
+            PlaceLostError: the place is gone since `prepare`.
+            OSError: the interpreter cannot be started there.
         """
+        ...
+
+    def inside(self, file: Path) -> Path:
+        """The path by which a process of `start` finds one of its `files`."""
         ...

@@ -12,6 +12,7 @@ from pytest_modelcompat.environments.protocol import (
     EnvironmentSpec,
     Failure,
     Prepared,
+    WorkerProcess,
 )
 from pytest_modelcompat.environments.redact import redact
 from pytest_modelcompat.errors import environment as words
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_modelcompat.runner.command import Process
+    from pytest_modelcompat.matrix.model import Limits
 
 __all__ = ["KINDS", "kind_of", "prepare", "record"]
 
@@ -51,9 +52,14 @@ class NotBuilt:
         env: Mapping[str, str],
         files: Sequence[Path],
         folder: Path,
-    ) -> Process:
+        limits: Limits | None = None,
+    ) -> WorkerProcess:
         """Never reached: there is nothing prepared."""
         raise NotImplementedError(self.name)
+
+    def inside(self, file: Path) -> Path:
+        """Nothing is seen from there."""
+        return file
 
 
 # image kind -> how it is made. A new kind is a module and a line here.

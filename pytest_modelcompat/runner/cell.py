@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.environments import cache, registry
+from pytest_modelcompat.environments.protocol import PlaceLostError
 from pytest_modelcompat.errors import worker as words
 from pytest_modelcompat.runner.events import (
     Attest,
@@ -48,8 +49,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from pytest_modelcompat.environments.protocol import EnvironmentKind, Prepared
-    from pytest_modelcompat.runner.command import Process
+    from pytest_modelcompat.environments.protocol import (
+        EnvironmentKind,
+        Prepared,
+        WorkerProcess,
+    )
+    from pytest_modelcompat.matrix.model import Limits
     from pytest_modelcompat.runner.plan import PlannedCell
 
 __all__ = [
@@ -105,6 +110,7 @@ class CellProcess:
         files: what must be readable in the cell.
         env: its whole environment.
         worker: the zipapp.
+        limits: of the cell, for what holds them from outside.
     """
 
     def __init__(
@@ -117,6 +123,7 @@ class CellProcess:
         files: Sequence[Path] = (),
         env: Mapping[str, str],
         worker: Path,
+        limits: Limits | None = None,
     ) -> None:
         self.stats = Stats()
         self._order = order
@@ -127,13 +134,16 @@ class CellProcess:
         self._listener: threading.Thread | None = None
         self._answered: set[tuple[int, str | None]] = set()
         self._killed = False
-        self._process: Process | None = None
+        self._process: WorkerProcess | None = None
         self._problem = ""
-        arguments = ("-I", str(worker), self._nonce.hex())
+        self._place_lost = False
+        arguments = ("-I", str(kind.inside(worker)), self._nonce.hex())
         try:
             self._process = kind.start(
-                prepared, arguments, env=env, files=[worker, *files], folder=folder
+                prepared, arguments, env=env, files=[worker, *files], folder=folder, limits=limits
             )
+        except PlaceLostError as problem:
+            self._problem, self._place_lost = str(problem), True
         except OSError as problem:
             self._problem = problem.strerror or str(problem)
         else:
@@ -153,6 +163,9 @@ class CellProcess:
 
     def events(self) -> Iterator[Event]:
         """What it tells, until its last word; safe when it is already dead."""
+        if self._place_lost:
+            yield Lost(exit_code=None, diagnostics=self._problem)
+            return
         if self._process is None:
             yield Unavailable(reason=words.not_started(self._python, self._problem))
             return
@@ -292,12 +305,19 @@ def start(planned: PlannedCell, prepared: Prepared, *, folder: Path) -> CellProc
     env = cell_environment(planned.cell, scratch=scratch)
     if on_host(planned.cell):
         env.setdefault("MODELCOMPAT_CODE", str(worker.with_suffix("")))
+    kind = registry.kind_of(prepared.spec)
     return CellProcess(
-        registry.kind_of(prepared.spec),
+        kind,
         prepared,
-        order=order_for(planned.cell, bundles=bundles, root=root),
+        order=order_for(
+            planned.cell,
+            bundles=tuple(kind.inside(bundle) for bundle in bundles),
+            root=kind.inside(root) if root else None,
+            slowdown=prepared.slowdown,
+        ),
         folder=folder,
         files=[*bundles, *([root] if root else [])],
         env=env,
         worker=worker,
+        limits=planned.cell.limits,
     )

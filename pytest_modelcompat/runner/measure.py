@@ -121,7 +121,11 @@ class Measurer:
         self._process: CellProcess | None = None
         self._stopped = ""
         self._lock = threading.Lock()
-        self._end = CellEnd(status=CellStatus.INFRASTRUCTURE_FAILED, stage=Stage.START)
+        self._end = CellEnd(
+            status=CellStatus.INFRASTRUCTURE_FAILED,
+            stage=Stage.START,
+            notes=list(prepared.notes),
+        )
 
     def stop(self, reason: str) -> None:
         """End the worker now; what it did not get to is not run, for this reason."""
@@ -133,9 +137,8 @@ class Measurer:
     def measure(self) -> CellEnd:
         """Run the wanted cases and say how the cell ended; every event is in the store by then."""
         started = time.monotonic()
-        timer = threading.Timer(
-            self.planned.cell.limits.cell, self.stop, [_limit_reason(self.planned)]
-        )
+        seconds = self.planned.cell.limits.cell * self.prepared.slowdown
+        timer = threading.Timer(seconds, self.stop, [_limit_reason(seconds)])
         timer.daemon = True
         process = self._start()
         with process:
@@ -191,7 +194,8 @@ class Measurer:
         end = self._end
         match event:
             case events.Attest(facts=facts):
-                end.attestation, end.stage = self._places.told(facts), Stage.IMPORT
+                known = {**facts, **self.prepared.facts}
+                end.attestation, end.stage = self._places.told(known), Stage.IMPORT
             case events.Unavailable(reason=reason):
                 end.status, end.stage, end.reason = CellStatus.UNAVAILABLE, Stage.LOAD, reason
                 process.finish()
@@ -397,8 +401,8 @@ def same(outputs: Outputs, expected: Sequence[tuple[str | int, Value]]) -> bool:
     return True
 
 
-def _limit_reason(planned: PlannedCell) -> str:
-    return f"the cell's limit of {planned.cell.limits.cell:g} s was reached"
+def _limit_reason(seconds: float) -> str:
+    return f"the cell's limit of {seconds:g} s was reached"
 
 
 def _stream_notes(process: CellProcess) -> list[str]:

@@ -103,6 +103,7 @@ _INHERITED = (
 _THREADS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
 )  # fmt: skip
+_IMPORT = 300.0  # seconds for a framework's import
 # Their drivers reserve address space far beyond what they use.
 _RESERVING = ("CUDA", "Tensorrt", "TensorRT", "ROCM", "MIGraphX", "GPU", "cuda")
 
@@ -132,7 +133,9 @@ def cell_environment(cell: Cell, *, scratch: Path) -> dict[str, str]:
         scratch: its home and temporary folder.
     """
     threads = dict.fromkeys(_THREADS, str(cell.limits.threads))
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    # Other places have their own PATH, and no business with this machine's.
+    names = _INHERITED if on_host(cell) else ()
+    inherited = {name: os.environ[name] for name in names if name in os.environ}
     own = {"HOME": str(scratch), "TMPDIR": str(scratch), "LANG": "C.UTF-8"}
     return {**inherited, **own, **threads, **observed(), **dict(cell.env)}
 
@@ -143,13 +146,16 @@ def observed() -> dict[str, str]:
     return {name: os.environ[name]} if name in os.environ else {}
 
 
-def order_for(cell: Cell, *, bundles: tuple[Path, ...], root: Path | None) -> Order:
+def order_for(
+    cell: Cell, *, bundles: tuple[Path, ...], root: Path | None, slowdown: float = 1.0
+) -> Order:
     """The order for a cell.
 
     Args:
         cell: what is asked for.
-        bundles: of all its workloads, in order.
-        root: folder of the models that are files of their own.
+        bundles: of all its workloads, in order, as seen in the cell.
+        root: folder of the models that are files of their own, likewise.
+        slowdown: stretches the time limits.
     """
     framework = cell.framework
     reserves = any(word in cell.provider for word in _RESERVING)
@@ -160,11 +166,12 @@ def order_for(cell: Cell, *, bundles: tuple[Path, ...], root: Path | None) -> Or
         module=framework.module,
         provider=cell.provider,
         options=dict(cell.options),
-        case=cell.limits.case,
+        case=cell.limits.case * slowdown,
         memory=cell.limits.memory if on_host(cell) and not reserves else None,
         threads=cell.limits.threads,
         bundles=bundles,
         files_root=root,
+        import_seconds=_IMPORT * slowdown,
         variants={
             attribution.OPTIMIZER_OFF: {"options": {"graph_optimization": "disabled"}},
             attribution.CPU: {"provider": base},

@@ -71,8 +71,11 @@ class Plain:
 
     name = "plain"
 
-    def start(self, prepared, arguments, *, env, files, folder):
+    def start(self, prepared, arguments, *, env, files, folder, limits=None):
         return command.start([*prepared.python, *arguments], env=env, cwd=folder)
+
+    def inside(self, file):
+        return file
 
 
 @dataclass
