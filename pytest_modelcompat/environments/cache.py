@@ -28,6 +28,7 @@ __all__ = [
     "cache_folder",
     "clear",
     "file_lock",
+    "forget_older",
     "remove_tree",
     "sweep",
     "temporary_file",
@@ -39,6 +40,7 @@ OURS = (
     "environments", "locks", "hashes", "interpreters", "uv", "corpora", "data", "results", "worker",
     "work",
 )  # fmt: skip
+FORGET = 14 * 86400.0  # seconds since an environment for an older lock was last used
 POLL = 0.05  # seconds between two looks at a lock that another run holds
 
 
@@ -177,6 +179,15 @@ def clear(cache: Path) -> None:
 def lock_of(folder: Path) -> Path:
     """The lock file of an environment's folder; beside it, for it must outlive the folder."""
     return folder.with_name(f"{folder.name}.lock")
+
+
+def forget_older(place: Path, current: Path) -> None:
+    """Remove the environments beside `current` that no run has used for a while."""
+    for folder in place.iterdir():
+        marker = folder / MARKER
+        with contextlib.suppress(OSError):  # half-made, or going away: the sweep's business
+            if folder != current and time.time() - marker.stat().st_mtime > FORGET:
+                remove_tree(folder)
 
 
 def _folders(place: Path) -> list[Path]:

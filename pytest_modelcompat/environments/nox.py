@@ -23,6 +23,7 @@ from pytest_modelcompat.environments.cache import (
     MARKER,
     atomic_write,
     file_lock,
+    forget_older,
     lock_of,
     remove_tree,
 )
@@ -32,24 +33,22 @@ from pytest_modelcompat.environments.interpreters import (
     default_python,
     find,
 )
+from pytest_modelcompat.environments.on_host import OnHost
 from pytest_modelcompat.environments.protocol import EnvironmentSpec, Failure, Lock, Prepared
 from pytest_modelcompat.environments.redact import redact
 from pytest_modelcompat.environments.resolve import Resolved, resolve
 from pytest_modelcompat.errors import environment as words
 from pytest_modelcompat.results.model import CellStatus, Stage
-from pytest_modelcompat.runner.command import Completed, Process, run, start
+from pytest_modelcompat.runner.command import Completed, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from pytest_modelcompat.matrix.model import Limits
 
 __all__ = ["HostEnvironments"]
 
 MARKER_SCHEMA = 1
 SESSION = "environment"
 BUSY = 60.0  # seconds beyond its deadline that another run may take for an environment
-FORGET = 14 * 86400.0  # seconds since an environment for an older lock was last used
 LOG_KEPT = 8000  # characters
 # What stands before it in the output is of no interest: uv's cache did not suffice, nothing more.
 _ONLINE = "Now with the network:"
@@ -73,7 +72,7 @@ def environment(session: nox.Session) -> None:
 '''
 
 
-class HostEnvironments:
+class HostEnvironments(OnHost):
     """Environments on this machine; see the module's docstring."""
 
     name = "host"
@@ -98,23 +97,6 @@ class HostEnvironments:
             return self._install(spec, interpreter, anew, cache=cache)
         return made
 
-    def start(
-        self,
-        prepared: Prepared,
-        arguments: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        files: Sequence[Path],  # noqa: ARG002 - on the host all of them are within reach
-        folder: Path,
-        limits: Limits | None = None,  # noqa: ARG002 - the worker holds them itself
-    ) -> Process:
-        """Start the environment's interpreter in `folder`, with exactly `env`."""
-        return start([*prepared.python, *arguments], env=env, cwd=folder)
-
-    def inside(self, file: Path) -> Path:
-        """On the host every file is where it is."""
-        return file
-
     def _install(
         self, spec: EnvironmentSpec, interpreter: Interpreter, resolved: Resolved, *, cache: Path
     ) -> Prepared | Failure:
@@ -137,7 +119,7 @@ class HostEnvironments:
                 if not (folder / MARKER).exists():
                     with contextlib.suppress(OSError):  # left for the sweep
                         remove_tree(folder)
-            _forget_older(place, folder)
+            forget_older(place, folder)
         return made.prepared(marker, seconds=time.monotonic() - began, reused=False)
 
 
@@ -272,12 +254,3 @@ class _Made:
 def _last_try(done: Completed) -> Completed:
     """The output of nox, without that of the attempt that was not meant to succeed at any price."""
     return replace(done, stdout=done.stdout.rpartition(f"{_ONLINE}\n".encode())[2])
-
-
-def _forget_older(place: Path, current: Path) -> None:
-    """Remove environments of older locks that no run has used for a while."""
-    for folder in place.iterdir():
-        marker = folder / MARKER
-        with contextlib.suppress(OSError):  # half-made, or going away: the sweep's business
-            if folder != current and time.time() - marker.stat().st_mtime > FORGET:
-                remove_tree(folder)

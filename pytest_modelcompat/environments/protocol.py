@@ -197,6 +197,12 @@ class EnvironmentKind(Protocol):
         """
         ...
 
-    def inside(self, file: Path) -> Path:
-        """The path by which a process of `start` finds one of its `files`."""
+    def inside(self, file: Path, *, prepared: Prepared, folder: Path) -> Path:
+        """The path by which a process of `start` finds one of its `files`, or what is below them.
+
+        Args:
+            file: on the host.
+            prepared: from `prepare`.
+            folder: that `start` is given.
+        """
         ...

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.environments.cache import LockTimeout
-from pytest_modelcompat.environments.existing import ExistingPython
+from pytest_modelcompat.environments.existing import CurrentPython, ExistingPython
 from pytest_modelcompat.environments.nox import HostEnvironments
+from pytest_modelcompat.environments.own import OwnEnvironments
+from pytest_modelcompat.environments.own_nox import Nox
+from pytest_modelcompat.environments.own_tox import Tox
 from pytest_modelcompat.environments.protocol import (
     EnvironmentKind,
     EnvironmentSpec,
@@ -57,7 +60,7 @@ class NotBuilt:
         """Never reached: there is nothing prepared."""
         raise NotImplementedError(self.name)
 
-    def inside(self, file: Path) -> Path:
+    def inside(self, file: Path, *, prepared: Prepared, folder: Path) -> Path:  # noqa: ARG002
         """Nothing is seen from there."""
         return file
 
@@ -66,9 +69,10 @@ class NotBuilt:
 KINDS: dict[str, EnvironmentKind] = {
     "host": HostEnvironments(),
     "python": ExistingPython(),
+    "current": CurrentPython(),
     "docker": NotBuilt("docker"),
-    "nox": NotBuilt("nox"),
-    "tox": NotBuilt("tox"),
+    "nox": OwnEnvironments(Nox()),
+    "tox": OwnEnvironments(Tox()),
     "ssh": NotBuilt("ssh"),
 }
 

@@ -154,7 +154,7 @@ def _default(axis: str, value: str) -> AxisValue:
 
 def _default_python(image: AxisValue) -> AxisValue:
     """The running interpreter's version; an environment of the user's own has its own."""
-    if image.image and image.image.kind in {"nox", "tox", "python", "ssh"}:
+    if image.image and image.image.kind in {"nox", "tox", "python", "current", "ssh"}:
         return _default("python", "image")
     return _default("python", f"{sys.version_info.major}.{sys.version_info.minor}")
 

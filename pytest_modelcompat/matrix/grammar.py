@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from pytest_modelcompat.errors import grammar as grammar_words
 from pytest_modelcompat.errors import matrix_checks as check_words
+from pytest_modelcompat.errors import places as place_words
 
 if TYPE_CHECKING:
     from pytest_modelcompat.errors.yaml_file import Sentence
@@ -28,6 +29,7 @@ __all__ = [
     "env_name",
     "exporter",
     "image_reference",
+    "interpreter",
     "is_python_path",
     "issue_link",
     "module",
@@ -41,6 +43,7 @@ __all__ = [
     "requirement",
     "session",
     "split_pin",
+    "tox_environment",
     "version",
     "version_or_installed",
     "word",
@@ -129,6 +132,11 @@ def remote(text: str) -> Sentence | None:
     return _named("A machine", text, _REMOTE, "a host, or user@host")
 
 
+def interpreter(text: str) -> Sentence | None:
+    """The path of an interpreter, as an image."""
+    return grammar_words.option_like("An image", text) if text.startswith("-") else None
+
+
 def session(text: str) -> Sentence | None:
     """A nox session or tox environment of the user's own."""
     if text.startswith("-"):
@@ -137,6 +145,15 @@ def session(text: str) -> Sentence | None:
         return grammar_words.bad_word(
             "An environment", text, "letters, digits and . , ( ) = + _ - only"
         )
+    return None
+
+
+def tox_environment(text: str) -> Sentence | None:
+    """One tox environment; a comma would make it a list of them."""
+    if text.startswith("-"):
+        return grammar_words.option_like("An environment", text)
+    if len(text) > _LONGEST or text == "ALL" or not re.fullmatch(r"[A-Za-z0-9_.+-]+", text):
+        return place_words.bad_tox_name(text)
     return None
 
 

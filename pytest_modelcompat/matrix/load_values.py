@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from pytest_modelcompat.errors import grammar as grammar_words
 from pytest_modelcompat.errors import matrix as words
+from pytest_modelcompat.errors import places as place_words
 from pytest_modelcompat.errors import yaml_file as file_words
 from pytest_modelcompat.matrix import grammar
 from pytest_modelcompat.matrix.declared import AxisValue
@@ -16,8 +20,7 @@ from pytest_modelcompat.matrix.model import Framework, Image, ImageKind
 from pytest_modelcompat.matrix.yaml_nodes import MapNode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from pathlib import Path
+    from collections.abc import Collection
 
     from pytest_modelcompat.errors.yaml_file import Sentence
     from pytest_modelcompat.matrix.reading import Reader
@@ -27,6 +30,19 @@ __all__ = ["Context", "existing_path", "parse_value"]
 
 _COMMON = ("id", "value", "packages", "env", "options")
 _FRAMEWORK_KEYS = (*_COMMON, "runtime", "module")
+# Kind of environment -> the setting that names its file, and what that is called by default.
+_DECLARED_IN = {
+    "nox": ("noxfile", ("noxfile.py",)),
+    "tox": ("config", ("tox.ini", "tox.toml", "pyproject.toml")),
+}
+_IMAGE_GRAMMARS: Mapping[str, Callable[[str], Sentence | None]] = {
+    "host": partial(grammar.word, "A host environment"),
+    "current": partial(grammar.word, "An environment"),
+    "python": grammar.interpreter,
+    "nox": grammar.session,
+    "tox": grammar.tox_environment,
+    "ssh": grammar.remote,
+}
 _EXAMPLE = '{value: "1.20.1", packages: ["numpy<2"]}'
 
 
@@ -154,17 +170,10 @@ def _check(axis: str, text: str, *, distribution: str | None, kind: str | None) 
 
 def _check_image(text: str, kind: str | None) -> Sentence | None:
     odd = grammar.printable("An image", text)
-    if odd or (kind is None and text == "host"):
+    if odd or (kind is None and text in {"host", "current"}):
         return odd
-    if kind == "ssh":
-        return grammar.remote(text)
-    if kind == "python":
-        return grammar_words.option_like("An image", text) if text.startswith("-") else None
-    if kind in {"nox", "tox"}:
-        return grammar.session(text.replace("{python}", "3.0"))
-    if kind == "host":
-        return grammar.word("A host environment", text)
-    return grammar.image_reference(text)
+    check = _IMAGE_GRAMMARS.get(kind or "docker", grammar.image_reference)
+    return check(text.replace("{python}", "3.0") if kind in _DECLARED_IN else text)
 
 
 def _framework(
@@ -199,8 +208,12 @@ def _image_kind(context: Context, fields: Mapping[str, Node]) -> str | None:
 
 
 def _image(context: Context, fields: Mapping[str, Node], text: str, kind: str | None) -> Image:
-    kind = kind or ("host" if text == "host" else "docker")
+    kind = kind or (text if text in {"host", "current"} else "docker")
     settings = []
+    if kind in _DECLARED_IN:
+        settings += _declaration(context, fields, kind)
+    if kind == "python" and not os.path.isabs(text):  # noqa: PTH117 - a text, not a path yet
+        settings.append(("path", os.path.normpath(context.folder / Path(text).expanduser())))
     for name, form in defaults().image_settings[kind].items():
         if name not in fields:
             continue
@@ -212,6 +225,19 @@ def _image(context: Context, fields: Mapping[str, Node], text: str, kind: str | 
         if found is not None:
             settings.append((name, found))
     return Image(kind=cast("ImageKind", kind), value=text, settings=tuple(settings))
+
+
+def _declaration(context: Context, fields: Mapping[str, Node], kind: str) -> list[tuple[str, str]]:
+    """The file of an environment of the user's own, where the matrix does not name one."""
+    setting, names = _DECLARED_IN[kind]
+    if setting in fields:
+        return []
+    for folder in (context.folder, context.folder.parent):
+        for name in names:
+            if (folder / name).is_file():
+                return [(setting, os.path.normpath(folder / name))]
+    context.reader.tell(place_words.needs_setting(kind, setting, names[0]), fields["kind"])
+    return []
 
 
 def _plain_setting(text: str) -> Sentence | None:

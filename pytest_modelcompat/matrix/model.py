@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-ImageKind = Literal["host", "docker", "nox", "tox", "python", "ssh"]
+ImageKind = Literal["host", "docker", "nox", "tox", "python", "current", "ssh"]
 CheckName = str
 
 __all__ = [

@@ -11,6 +11,7 @@ import os
 import secrets
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.environments import cache, registry
@@ -137,7 +138,8 @@ class CellProcess:
         self._process: WorkerProcess | None = None
         self._problem = ""
         self._place_lost = False
-        arguments = ("-I", str(kind.inside(worker)), self._nonce.hex())
+        program = kind.inside(worker, prepared=prepared, folder=folder)
+        arguments = ("-I", str(program), self._nonce.hex())
         try:
             self._process = kind.start(
                 prepared, arguments, env=env, files=[worker, *files], folder=folder, limits=limits
@@ -306,13 +308,14 @@ def start(planned: PlannedCell, prepared: Prepared, *, folder: Path) -> CellProc
     if on_host(planned.cell):
         env.setdefault("MODELCOMPAT_CODE", str(worker.with_suffix("")))
     kind = registry.kind_of(prepared.spec)
+    inside = partial(kind.inside, prepared=prepared, folder=folder)
     return CellProcess(
         kind,
         prepared,
         order=order_for(
             planned.cell,
-            bundles=tuple(kind.inside(bundle) for bundle in bundles),
-            root=kind.inside(root) if root else None,
+            bundles=tuple(map(inside, bundles)),
+            root=inside(root) if root else None,
             slowdown=prepared.slowdown,
         ),
         folder=folder,

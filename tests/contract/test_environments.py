@@ -26,6 +26,7 @@ from pytest_modelcompat.environments.interpreters import default_python
 from pytest_modelcompat.environments.protocol import EnvironmentSpec, Failure, Prepared
 from pytest_modelcompat.environments.registry import KINDS, kind_of, prepare, record
 from pytest_modelcompat.environments.spec import make_spec
+from pytest_modelcompat.matrix.defaults import defaults
 from pytest_modelcompat.matrix.model import Image
 from pytest_modelcompat.results.model import CellStatus, Stage
 from tests.contract._index_server import IndexServer, wheel
@@ -103,7 +104,7 @@ class TestEveryKind:
             kind_of(spec).start(None, [], env={}, files=[], folder=cache)
 
     def test_every_kind_of_image_is_known(self) -> None:
-        assert set(KINDS) == {"host", "docker", "nox", "tox", "python", "ssh"}
+        assert set(KINDS) == set(defaults().image_settings)
 
 
 class TestHost:
@@ -476,6 +477,7 @@ import sys
 from pathlib import Path
 from pytest_modelcompat.environments.registry import prepare
 from pytest_modelcompat.environments.spec import make_spec
+from pytest_modelcompat.matrix.defaults import defaults
 from pytest_modelcompat.matrix.model import Image
 spec = make_spec(
     role="cell", image=Image(), python=sys.argv[2], requirements=sys.argv[3:], install_timeout=60.0

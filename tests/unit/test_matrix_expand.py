@@ -152,12 +152,27 @@ exclude:
             ),
             "image",
         ),
-        ("{kind: tox, value: py312-onnx}", Image(kind="tox", value="py312-onnx"), "image"),
         (
-            "{kind: python, value: ../venv/bin/python}",
-            Image(kind="python", value="../venv/bin/python"),
+            "{kind: tox, value: py312-onnx, config: m.yaml}",
+            Image(kind="tox", value="py312-onnx", settings=(("config", "FOLDER/m.yaml"),)),
             "image",
         ),
+        (
+            "{kind: python, value: venv/bin/python}",
+            Image(
+                kind="python",
+                value="venv/bin/python",
+                settings=(("path", "FOLDER/venv/bin/python"),),
+            ),
+            "image",
+        ),
+        (
+            "{kind: python, value: /usr/bin/python3}",
+            Image(kind="python", value="/usr/bin/python3"),
+            "image",
+        ),
+        ("current", Image(kind="current", value="current"), "image"),
+        ("{value: mine, kind: current}", Image(kind="current", value="mine"), "image"),
         (
             "{kind: ssh, value: ci@jetson.example.org, python: python3.10}",
             Image(kind="ssh", value="ci@jetson.example.org", settings=(("python", "python3.10"),)),
@@ -180,8 +195,14 @@ def test_kinds_of_images(image: str, expected: Image, python: str, tmp_path: Pat
     [
         "{kind: ssh, value: -oProxyCommand=x}",
         "{kind: ssh, value: 'host; id'}",
-        "{kind: nox, value: --list}",
-        "{kind: tox, value: 'a$b'}",
+        "{kind: nox, value: --list, noxfile: m.yaml}",
+        "{kind: nox, value: 'a;b', noxfile: m.yaml}",
+        "{kind: nox, value: mine, noxfile: /dev/null}",
+        "{kind: nox, value: mine}",
+        "{kind: tox, value: 'a$b', config: m.yaml}",
+        "{kind: tox, value: 'a,b', config: m.yaml}",
+        "{kind: tox, value: ALL, config: m.yaml}",
+        "{kind: tox, value: mine}",
         "{kind: python, value: -c}",
         "{kind: podman, value: debian}",
         "{value: debian, platform: --privileged}",
@@ -194,11 +215,30 @@ def test_images_of_a_kind_have_its_grammar(image: str, tmp_path: Path) -> None:
     assert caught.value.problems[0].line == 3
 
 
+@pytest.mark.parametrize(
+    ("kind", "setting", "name"),
+    [
+        ("nox", "noxfile", "noxfile.py"), ("nox", "noxfile", "../noxfile.py"),
+        ("tox", "config", "tox.ini"), ("tox", "config", "../pyproject.toml"),
+    ],
+)  # fmt: skip
+def test_the_file_of_an_environment_is_found_beside_the_matrix(
+    kind: str, setting: str, name: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "matrices"
+    folder.mkdir()
+    file = (folder / name).resolve()
+    file.write_text("")
+    image = f"[{{kind: {kind}, value: mine}}]"
+    (cell,) = load(folder, f'axes: {{framework: {{onnx: ["1.18.0"]}}, image: {image}}}').cells
+    assert cell.image.settings == ((setting, str(file)),)
+
+
 def test_installed_in_an_environment_of_the_user_s_own(tmp_path: Path) -> None:
     text = """\
 axes:
   framework: {onnxruntime: [installed]}
-  image: [{kind: nox, value: mine}]
+  image: [{kind: nox, value: mine, noxfile: m.yaml}]
   packages: {numpy: ["2.2.6"]}
 """
     (cell,) = load(tmp_path, text).cells
@@ -276,13 +316,14 @@ def test_include_uses_the_long_form_of_a_declared_value(tmp_path: Path) -> None:
 axes:
   framework: {onnxruntime: [{value: "1.15.1", packages: ["numpy<2"]}]}
   python: ["3.11"]
-  image: [{kind: nox, value: mine}]
+  image: [{kind: nox, value: mine, noxfile: m.yaml}]
   packages: {protobuf: ["5.29.5"]}
 include:
   - {framework: onnxruntime==1.15.1, image: mine, packages.protobuf: "6.30.0"}
 """
     cell = load(tmp_path, text).cells[-1]
-    assert cell.image == Image(kind="nox", value="mine")
+    settings = (("noxfile", str(tmp_path / "m.yaml")),)
+    assert cell.image == Image(kind="nox", value="mine", settings=settings)
     assert (cell.python, cell.provider) == ("image", "CPUExecutionProvider")
     assert cell.requirements == ("onnxruntime==1.15.1", "protobuf==6.30.0", "numpy<2")
 

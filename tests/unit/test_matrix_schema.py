@@ -78,7 +78,11 @@ GOOD = {
 axes:
   framework: {onnxruntime: [{value: 1.20.1, id: old, packages: [numpy<2], env: {A: 1}}]}
   python: [{value: /usr/bin/python3.12, id: system}]
-  image: [host, {value: "debian:trixie", platform: linux/arm64}, {kind: tox, value: py312}]
+  image:
+    - host
+    - current
+    - {value: "debian:trixie", platform: linux/arm64}
+    - {kind: tox, value: py312, config: m.yaml}
   provider: {onnxruntime: [{value: Mine, packages: [mine], options: {device: 0}}]}
   packages: {numpy: [2.2.6, {value: 2.3.0, id: new}]}
   env: {N: [1, "", yes, {value: 2, options: {a: b}}]}
@@ -160,6 +164,6 @@ def test_defaults_name_the_adapters_that_there_are() -> None:
     assert set(known.distributions.values()) <= set(REGISTRY)
     assert set(known.providers) == set(REGISTRY)
     assert known.limits == Limits()
-    assert set(known.image_settings) == {"host", "docker", "nox", "tox", "python", "ssh"}
+    assert set(known.image_settings) == {"host", "docker", "nox", "tox", "python", "current", "ssh"}
     for runtime in known.providers:
         assert known.knows_provider(runtime, known.default_provider(runtime))

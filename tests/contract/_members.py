@@ -1,0 +1,139 @@
+"""One member for each kind of environment; `test_environments_kinds.py` runs over all of them.
+
+A new kind of environment adds a line to MEMBERS, or its test fails. A member says how one is asked
+for that holds `beta` 1.0 (and what it depends on) from the index of the test.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_modelcompat.environments import uv
+from pytest_modelcompat.environments.interpreters import default_python
+from pytest_modelcompat.environments.protocol import EnvironmentSpec
+from pytest_modelcompat.environments.spec import make_spec
+from pytest_modelcompat.matrix.model import Image
+from pytest_modelcompat.runner.command import run
+from tests.contract._index_server import IndexServer
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a member may use.
+
+    Attributes:
+        folder: of the test.
+        index: holds alpha 1.0 (needs beta), beta 1.0, beta 2.0.
+    """
+
+    folder: Path
+    index: IndexServer
+
+    def file(self, name: str, text: str) -> str:
+        path = self.folder / name
+        path.write_text(text)
+        return str(path)
+
+
+def ask(image: Image, *, python: str = "image", requires: str = "beta==1.0") -> EnvironmentSpec:
+    """The record of an environment that holds beta 1.0."""
+    return make_spec(
+        role="cell", image=image, python=python, requirements=(requires,), install_timeout=120.0
+    )
+
+
+@contextmanager
+def host(place: Place) -> Iterator[EnvironmentSpec]:
+    yield ask(Image(), python=default_python())
+
+
+NOXFILE = """\
+import nox
+print("a noxfile may print")
+
+@nox.session(venv_backend="uv", python=["{python}", "3.77"])
+def cells(session):
+    session.install("beta==1.0")
+    session.run("python", "-c", "raise SystemExit('it was run')")
+"""
+
+
+@contextmanager
+def nox(place: Place) -> Iterator[EnvironmentSpec]:
+    file = place.file("noxfile.py", NOXFILE.format(python=default_python()))
+    image = Image(kind="nox", value=f"cells-{default_python()}", settings=(("noxfile", file),))
+    yield ask(image)
+
+
+TOX = """\
+[tox]
+no_package = true
+[testenv:cells]
+deps = beta==1.0
+commands = python -c "raise SystemExit('it was run')"
+"""
+
+
+@contextmanager
+def tox(place: Place) -> Iterator[EnvironmentSpec]:
+    pytest.importorskip("tox")
+    file = place.file("tox.ini", TOX)
+    yield ask(Image(kind="tox", value="cells", settings=(("config", file),)))
+
+
+@contextmanager
+def python(place: Place) -> Iterator[EnvironmentSpec]:
+    env = {**uv.tool_environment(), "UV_PYTHON": sys.executable}
+    venv = place.folder / "venv"
+    for words in (["venv", venv], ["pip", "install", "--python", venv / "bin/python", "beta==1.0"]):
+        done = run([uv.program(), *words], env=env, cwd=place.folder, timeout=60)
+        assert done.ok, done.err
+    yield ask(Image(kind="python", value=str(venv / "bin" / "python")))
+    shutil.rmtree(venv)
+
+
+@contextmanager
+def current(place: Place) -> Iterator[EnvironmentSpec]:
+    yield ask(Image(kind="current", value="current"), requires="pytest")
+
+
+@dataclass(frozen=True)
+class Member:
+    """How a kind is asked for, and what its tests need (a marker of pytest's, or nothing).
+
+    Attributes:
+        asked: yields what is asked for.
+        holds: the packages that are expected, at least.
+        marks: what the tests of this member need.
+    """
+
+    asked: Callable[[Place], object]
+    holds: tuple[str, ...] = ("beta==1.0",)
+    marks: tuple[pytest.MarkDecorator, ...] = ()
+
+
+MEMBERS: dict[str, Member] = {
+    "host": Member(host),
+    "nox": Member(nox),
+    "tox": Member(tox),
+    "python": Member(python),
+    "current": Member(current, holds=(f"pytest=={pytest.__version__}",)),
+}
+
+
+def members() -> list[object]:
+    """For `parametrize`."""
+    return [pytest.param(kind, marks=member.marks) for kind, member in sorted(MEMBERS.items())]
+
+
+def environment_of(kind: str) -> dict[str, str]:
+    """What a cell's process is given; only this, wherever it runs."""
+    return {"A": "1", "PATH": os.environ["PATH"]}
