@@ -22,7 +22,7 @@ from pytest_modelcompat.checks import protocol as checks
 from pytest_modelcompat.environments.spec import environment_of
 from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem, command_line
 from pytest_modelcompat.report import terminal
-from pytest_modelcompat.results import plan_file
+from pytest_modelcompat.results import changes_file, plan_file
 from pytest_modelcompat.results.compat import Compat
 from pytest_modelcompat.results.expect import EntryState
 from pytest_modelcompat.results.load import load as load_run
@@ -236,6 +236,8 @@ def finish(running: Running, *, cut: str = "", tell: Callable[[str], None] = _si
     tell("writing the report")
     folder = running.settings.report
     run = load_run(folder)
+    if running.settings.baseline is not None:  # before the page, which tells of it
+        changes_file.write(folder, load_run(running.settings.baseline), run)
     condensed = Compat(run)
     view = report.view_of(run, condensed.add)  # the cases are read once
     condensed.write()

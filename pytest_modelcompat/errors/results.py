@@ -249,6 +249,17 @@ def no_such_cell(cell: str, known: Iterable[str]) -> UsageProblem:
     )
 
 
+def no_history(folder: Path) -> UsageProblem:
+    """A folder of many runs that is none."""
+    return UsageProblem(
+        Problem(
+            message="There is no such folder of earlier runs.",
+            hint="Name the folder that holds their report folders.",
+            file=folder,
+        )
+    )
+
+
 def bad_tolerance(text: str, detail: str, hint: str = "") -> Problem:
     """A tolerance on the command line that is none.
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_modelcompat.results.frames import Frames
     from pytest_modelcompat.results.stored import StoredCase, StoredCell, StoredEnvironment
 
-__all__ = ["Run", "load"]
+__all__ = ["Run", "load", "read_json"]
 
 _MOST_JSON = 512 * 2**20  # bytes of run.json or plan.json
 _MOST_LINE = 16 * 2**20  # bytes of one case
@@ -192,6 +192,32 @@ def load(folder: Path | str) -> Run:
     schema = _schema(path, data)
     step = upgrade.step(schema, upgrade.RUN_STEPS)
     return Run(folder, step(data) if step else data, schema)
+
+
+def read_json(path: Path, newest: int) -> dict[str, Any] | None:
+    """A JSON file of ours beside run.json, bounded and checked.
+
+    Args:
+        path: the file.
+        newest: the newest `schema` of it that this release knows.
+
+    Returns:
+        Its mapping, or None where there is no such file.
+
+    Raises:
+        StoredRunProblem: damaged, no regular file, or newer than this release.
+    """
+    try:
+        with open_plain(path) as file:
+            data = _json(path, file)
+    except FileNotFoundError:
+        return None
+    schema = data.get("schema")
+    if type(schema) is not int or schema < 1:
+        raise errors.stored_bad(path, "`schema` is not a version that ever was")
+    if schema > newest:
+        raise errors.stored_newer(path, schema, newest)
+    return data
 
 
 def _count_off(planned: Counter[tuple[str, str]], record: StoredCase) -> None:

@@ -79,7 +79,11 @@ class Verdicts:
             message=str((record.measurement.error or {}).get("message", "")),
         )
         old = self._before is not None and self._before.failed(
-            record.cell, check=record.check, unit=record.unit, case=record.case
+            record.cell,
+            check=record.check,
+            unit=record.unit,
+            case=record.case,
+            status=record.judgement.status,
         )
         return _not_new(found) if old else found
 
