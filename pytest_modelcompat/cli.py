@@ -138,6 +138,17 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="one change a line, as JSON")
     one.set_defaults(run=_diff)
 
+    one = commands.add_parser("merge", help="put the shards of a run together, checked")
+    one.add_argument("parts", nargs="+", help="report folders, or zip files of one each")
+    one.add_argument("--output", required=True, metavar="DIR", help="new folder of the whole run")
+    one.add_argument(
+        "--plan", default=None, metavar="FILE", help="of the whole, as `modelcompat plan` prints it"
+    )
+    one.add_argument(
+        "--partial", action="store_true", help="merge what there is; the run is not finished then"
+    )
+    one.set_defaults(run=_merge)
+
     one = commands.add_parser("explain", help="tell a case or cell of a stored run in full")
     one.add_argument("what", help="a cell's id, or part of a case's name")
     one.add_argument("--report", default=DEFAULT_REPORT, metavar="DIR")
@@ -254,6 +265,34 @@ def _diff(arguments: argparse.Namespace) -> int:
         sys.stdout.write(clean(line).replace("\n", " ") + "\n")
     sys.stdout.write(f"{told.summary}\n")
     return 1 if told.fails else 0
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    from pytest_modelcompat import report  # noqa: PLC0415
+    from pytest_modelcompat.errors import results as errors  # noqa: PLC0415
+    from pytest_modelcompat.report import terminal  # noqa: PLC0415
+    from pytest_modelcompat.results.compat import write_compat  # noqa: PLC0415
+    from pytest_modelcompat.results.load import load  # noqa: PLC0415
+    from pytest_modelcompat.results.merge import merged  # noqa: PLC0415
+    from pytest_modelcompat.results.merge_write import write_merged  # noqa: PLC0415
+    from pytest_modelcompat.results.plan_read import plan_of  # noqa: PLC0415
+    from pytest_modelcompat.results.unpack import opened  # noqa: PLC0415
+
+    output = Path(arguments.output)
+    whole = plan_of(Path(arguments.plan)) if arguments.plan else None
+    with opened([Path(each) for each in arguments.parts]) as parts:
+        found = merged(parts, whole)
+        if found.problems and not arguments.partial:
+            sys.stderr.write(
+                "".join(f"modelcompat: {p}\n" for p in errors.incomplete(found.problems).problems)
+            )
+            return 1
+        write_merged(found, output)
+    run = load(output)
+    write_compat(run)
+    report.render(output)
+    sys.stdout.write(terminal.summary(output) + "\n")
+    return 0 if found.green else 1
 
 
 def _explain(arguments: argparse.Namespace) -> int:

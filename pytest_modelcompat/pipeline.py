@@ -154,7 +154,8 @@ def load(settings: Settings) -> tuple[Matrix, ...]:
             if position % count == index - 1:
                 cells.append(cell)
             position += 1
-        kept.append(replace(matrix, cells=tuple(cells)))
+        whole = None if count == 1 else tuple(cell.id for cell in matrix.cells)
+        kept.append(replace(matrix, cells=tuple(cells), whole=whole))
     return tuple(kept)
 
 

@@ -292,6 +292,7 @@ def _info(path: Path, data: Any) -> RunInfo:
         raise errors.stored_bad(path, "`run` is not a mapping")
     types: dict[str, type] = {
         "tool": dict, "host": dict, "issues": dict, "matrices": list, "notes": list,
+        "shard": dict, "known": list, "parts": list,
     }  # fmt: skip
     values: dict[str, Any] = {"id": "", "started": ""}
     for each in fields(RunInfo):
@@ -304,10 +305,12 @@ def _info(path: Path, data: Any) -> RunInfo:
         values[each.name] = tuple(value) if isinstance(value, list) else value
     flat: list[Any] = [*values.get("notes", ()), *values.get("issues", {}).values()]
     flat += values.get("tool", {}).values()
-    for matrix in values.get("matrices", ()):
-        flat += matrix.values() if type(matrix) is dict else [None]
+    for one in (*values.get("matrices", ()), *values.get("parts", ())):
+        flat += one.values() if type(one) is dict else [None]
     if not all(type(each) is str for each in flat):
         raise errors.stored_bad(path, "`run` holds something that is not text")
+    if not all(type(each) is dict for each in values.get("known", ())):
+        raise errors.stored_bad(path, "`run.known` holds something that is not a mapping")
     return RunInfo(**values)
 
 

@@ -27,7 +27,7 @@ from pytest_modelcompat.results.model import (
     Stage,
     Status,
 )
-from pytest_modelcompat.results.plan_file import write_plan
+from pytest_modelcompat.results.plan_file import cells_digest, write_plan
 from pytest_modelcompat.results.records import batches
 from pytest_modelcompat.results.store import Store
 from pytest_modelcompat.results.write import write_outputs
@@ -128,6 +128,7 @@ class Running:
             ),
             baseline=self.verdicts.baseline,
             notes=self.plan.notes,
+            shard=self._shard(),
             issues={
                 known.id: known.issue
                 for matrix in self.plan.matrices
@@ -135,6 +136,16 @@ class Running:
                 if known.issue
             },
         )
+
+    def _shard(self) -> dict[str, Any]:
+        """What the parts of a run agree on, so that a merge can tell whether all are there."""
+        index, count = self.settings.shard
+        if count == 1:
+            return {}
+        every = [cell for matrix in self.plan.matrices for cell in matrix.whole or ()]
+        return {
+            "index": index, "count": count, "cells": len(every), "digest": cells_digest(every),
+        }  # fmt: skip
 
     @property
     def store(self) -> Store:
@@ -337,7 +348,10 @@ class Running:
             len(self.selection.get(planned.cell.id, ())) == planned.size
             for planned in self.plan.cells
         )
-        self.verdicts.close(self.store, self.board, whole=whole)
+        sharded = self.settings.shard[1] > 1  # other cells of the matrix run elsewhere
+        self.verdicts.close(self.store, self.board, whole=whole, sharded=sharded)
+        if sharded and whole:
+            self.store.set_run(replace(self.store.run, known=self.verdicts.seen()))
         stale = [each.entry.id for each in self.verdicts.issues if each.state is EntryState.STALE]
         if stale:
             note = f"known issues that selected nothing: {', '.join(stale)}"
