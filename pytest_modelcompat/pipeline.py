@@ -26,6 +26,7 @@ from pytest_modelcompat.results import changes_file, plan_file
 from pytest_modelcompat.results.compat import Compat
 from pytest_modelcompat.results.expect import EntryState
 from pytest_modelcompat.results.load import load as load_run
+from pytest_modelcompat.runner import command
 from pytest_modelcompat.runner import corpora as corpus_files
 from pytest_modelcompat.runner.plan import Plan, PlannedCell
 from pytest_modelcompat.runner.run import Running
@@ -168,10 +169,17 @@ def corpora(loaded: Loaded) -> Collected:
     names = sorted({name for entry in _entries(loaded.matrices) for name in entry.corpus})
     if names:
         loaded.tell(f"collecting node tests of {', '.join(names)}")
+    command.allow_all()
     with ThreadPoolExecutor(COLLECTORS) as pool:
-        found = list(
-            pool.map(lambda name: corpus_files.collect(name, cache=loaded.settings.cache), names)
-        )
+        try:
+            found = list(
+                pool.map(
+                    lambda name: corpus_files.collect(name, cache=loaded.settings.cache), names
+                )
+            )
+        except BaseException:  # Ctrl-C: the pool waits for its threads, so they must not wait
+            command.stop_all()
+            raise
     for corpus in found:
         if corpus.path is None:
             raise CorpusMissingError(command_line.corpus_missing(corpus.name, corpus.reason))

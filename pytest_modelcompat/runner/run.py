@@ -82,7 +82,7 @@ class Running:
         self._references: References | None = None
         self._schedule: Schedule | None = None
         self._measurers: set[Measurer] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a Ctrl-C in `stop` has it called again
         self._stopped = ""
         self._error: BaseException | None = None
         self._reuse = Reuse(settings.cache, run="", started="")
