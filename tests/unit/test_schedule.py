@@ -147,13 +147,16 @@ def test_threads_that_do_not_end_are_waited_for_together() -> None:
         [planned("a"), planned("b", None)], prepare=lambda _: end.wait(), run=lambda *_: end.wait()
     )
     asked: list[float] = []
-    schedule._threads = [
-        SimpleNamespace(
-            join=lambda seconds: (asked.append(seconds), real.join(seconds)), is_alive=real.is_alive
-        )
-        for real in schedule._threads
-    ]
-    assert len(asked) < len(schedule._threads)
+
+    def watched(thread: threading.Thread) -> SimpleNamespace:
+        def join(seconds: float) -> None:
+            asked.append(seconds)
+            thread.join(seconds)
+
+        return SimpleNamespace(join=join, is_alive=thread.is_alive)
+
+    schedule._threads = [watched(thread) for thread in schedule._threads]
+    assert len(schedule._threads) > 1
     assert not schedule.join(0.2)
     assert asked[0] > 0.1
     assert sum(asked[1:]) == 0
