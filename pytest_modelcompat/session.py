@@ -324,9 +324,7 @@ class CompatSession:
 
     # -- the end --------------------------------------------------------------------------------
 
-    def pytest_keyboard_interrupt(
-        self, excinfo: pytest.ExceptionInfo[KeyboardInterrupt | pytest.exit.Exception]
-    ) -> None:
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Keep in mind that it was meant twice."""
         self._twice = isinstance(excinfo.value, interrupts.TwiceError)
 
