@@ -184,7 +184,7 @@ def _init(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from pytest_modelcompat import pipeline  # noqa: PLC0415
+    from pytest_modelcompat import members, pipeline  # noqa: PLC0415
 
     root = Path.cwd()
     settings = pipeline.Settings(
@@ -192,6 +192,7 @@ def _plan(arguments: argparse.Namespace) -> int:
         report=root / DEFAULT_REPORT,
         root=root,
         select=arguments.select,
+        members=members.installed(),
     )
     loaded = pipeline.Loaded(settings, pipeline.load(settings))
     for text in pipeline.plan_text(pipeline.plan(pipeline.corpora(loaded)).plan):
@@ -202,9 +203,13 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 def _lock(arguments: argparse.Namespace) -> int:
     from pytest_modelcompat.lock import lock_matrix  # noqa: PLC0415 - each command pays for itself
+    from pytest_modelcompat.members import installed  # noqa: PLC0415
 
     lines, complete = lock_matrix(
-        Path(arguments.matrix), select=arguments.select, output=Path(arguments.output)
+        Path(arguments.matrix),
+        select=arguments.select,
+        output=Path(arguments.output),
+        members=installed(),
     )
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0 if complete else 1

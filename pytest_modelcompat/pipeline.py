@@ -140,7 +140,9 @@ def load(settings: Settings) -> tuple[Matrix, ...]:
     Raises:
         UsageProblem: all mistakes of all files; or no cell is left.
     """
-    matrices = tuple(language.load_matrices(settings.files, select=settings.select))
+    matrices = tuple(
+        language.load_matrices(settings.files, select=settings.select, **settings.members.names())
+    )
     if not any(matrix.cells for matrix in matrices):
         problem = command_line.no_cells()
         if settings.select:
@@ -301,6 +303,7 @@ def _workloads(collected: Collected) -> dict[CheckEntry, Workload]:
                 [(name, path) for name, path in found if path is not None],
                 folder=collected.loaded.settings.cache / "data",
                 file=cell.matrix_file,
+                more=collected.loaded.settings.members.checks,
             )
         except UsageProblem as problem:
             problems.extend(problem.problems)

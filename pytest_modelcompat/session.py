@@ -12,14 +12,14 @@ import os
 import platform
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.config.findpaths import locate_config
 
-from pytest_modelcompat import DEFAULT_REPORT, interrupts, pipeline
+from pytest_modelcompat import DEFAULT_REPORT, interrupts, members, pipeline
 from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line, environment
 from pytest_modelcompat.errors.results import WriteError
 from pytest_modelcompat.items import EnvironmentItem, MatrixFile, UnitItem
@@ -46,7 +46,7 @@ def configure(config: pytest.Config) -> None:
         pytest.UsageError: whatever is wrong with the options or matrices, all of it.
     """
     try:
-        settings = settings_of(config)
+        settings = replace(settings_of(config), members=members.of_session(config.pluginmanager))
         matrices = pipeline.load(settings)
     except UsageProblem as problem:
         raise pytest.UsageError(*map(str, problem.problems)) from None

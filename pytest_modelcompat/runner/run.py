@@ -102,7 +102,12 @@ class Running:
             settings.report, plan_digest=self.plan.digest, run=self._info(), fresh=settings.fresh
         )
         run = self._store.run
-        self._reuse = Reuse(settings.cache, run=run.id, started=run.started)
+        self._reuse = Reuse(
+            settings.cache,
+            run=run.id,
+            started=run.started,
+            adapters=settings.members.strange_runtimes,
+        )
         write_plan(settings.report, self.plan)
         self._store.register_cells([planned.cell.id for planned in self.plan.cells])
         sweep(settings.cache)
@@ -161,7 +166,9 @@ class Running:
     def _prepare(self, spec: EnvironmentSpec) -> Prepared | Failure:
         self.board.preparing(1)
         try:
-            made = registry.prepare(spec, cache=self.settings.cache)
+            made = registry.prepare(
+                spec, cache=self.settings.cache, kinds=self.settings.members.environments
+            )
         except command.StoppedError:
             return Failure(
                 spec=spec,
@@ -284,6 +291,7 @@ class Running:
                 places=Places(cell=folder, cache=self.settings.cache),
                 bundles=self._bundle,
                 repro=self._repro,
+                members=self.settings.members,
             )
             with self._lock:
                 self._measurers.add(measurer)
