@@ -83,8 +83,14 @@ function caseDrawer(row) {
       ["reference", reference && referenceName(reference)],
       ["attributed to", nameOf("attribution", row)],
     ]),
-    more, historyStrip(row), command("Run it again", reproOf(row)),
+    more, check === "op_support" ? null : spreadOf(row), historyStrip(row), command("Run it again", reproOf(row)),
   ];
+}
+
+/** All data sets of the model in this cell. @param {number} row */
+function spreadOf(row) {
+  const dots = dataSets(row).length > 1 ? distribution(row) : null;
+  return dots && el("div", null, el("h3", null, "All its data sets here"), dots);
 }
 
 /** @param {1 | -1} by */
