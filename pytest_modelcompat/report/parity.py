@@ -158,8 +158,8 @@ def parity(data: Data) -> Parity:
     columns = _columns(data, grid)
     made = [_row(data, model, variant, where, columns) for (model, variant), where in grid.items()]
     models: dict[str, float] = {}
-    for row in made:
-        models[row.model] = max(models.get(row.model, -1.0), row.worst)
+    for each in made:
+        models[each.model] = max(models.get(each.model, -1.0), each.worst)
     made.sort(key=lambda row: (-models[row.model], row.model, -row.worst, row.variant))
     references = {row.reference for row in made}
     return Parity(

@@ -17,6 +17,7 @@ import numpy as np
 
 from pytest_modelcompat.report.change import CHANGES
 from pytest_modelcompat.report.changed import WORDS
+from pytest_modelcompat.report.commands import commands
 from pytest_modelcompat.report.data import MARKS, STAGES
 from pytest_modelcompat.report.lanes import axis_face, axis_name, lanes
 from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES, OUTCOMES, STATUSES
@@ -189,6 +190,7 @@ def _cells(view: View) -> dict[str, Any]:
             "seconds": dict(cell.seconds),
             "notes": list(cell.notes),
             "repro": cell.repro,
+            "commands": commands(cell)[1:] if cell.repro else commands(cell),
             "lead": face.lead.key,
             "tone": face.lead.tone,
             "glyph": face.lead.glyph,

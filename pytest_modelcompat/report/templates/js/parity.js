@@ -26,7 +26,7 @@ function distribution(row) {
   const x = (/** @type {number} */ ratio) => 14 + ((width - 28) * (Math.min(to, Math.max(from, ratio > 0 ? Math.log10(ratio) : from)) - from)) / (to - from);
   const sorted = known.map(({ ratio }) => Number(ratio)).sort((a, b) => a - b);
   const worst = sorted.at(-1) ?? 0;
-  const middle = sorted[sorted.length >> 1];
+  const middle = sorted[(sorted.length - 1) >> 1];
   const exact = sorted.filter((ratio) => ratio === 0).length;
   const text = `${plural(known.length, "data set")}: median ${brief(middle)} ×, worst ${brief(worst)} × tolerance${exact ? `, ${count(exact)} exact` : ""}${known.length < seen.length ? `; ${plural(seen.length - known.length, "other")} without a number` : ""}`;
   const marks = [-6, -4, -2, 0, 2, 4];
@@ -72,7 +72,7 @@ const parityView = {
         if (!cell) return el("td");
         const [at, state, step, right, total] = cell;
         const worst = run.states[state];
-        const label = `${each.variant} on ${columns[n].distribution} ${columns[n].version}, ${columns[n].where}: ${right} of ${plural(total, "model")} right, worst ${worst.text}`;
+        const label = `${each.variant} on ${columns[n].distribution} ${columns[n].version}, ${columns[n].where}: ${right}/${total} models right, worst ${worst.text}`;
         return el("td", null, el("button", { type: "button", class: `heat-cell ${step >= 0 ? `h${step}` : `t-${worst.tone} no-number`}`, "aria-label": label, title: label, click: () => go(caseAddress(at)) },
           `${right}/${total}`, right < total && glyph(worst)));
       })))));
