@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelFiles", "model_files", "slug"]
 
+BESIDE = {
+    ".xml": ".bin",  # OpenVINO
+    ".param": ".bin",  # ncnn
+    ".prototxt": ".caffemodel",  # Caffe
+    "-symbol.json": "-0000.params",  # MXNet
+}
+"""How a model's name ends -> how that of the file with its weights does."""
 _FILES = 10_000  # of a model that is a folder
 _LOCATIONS = 10_000  # of one model's external data
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -92,8 +99,7 @@ def model_files(path: Path, folder: str) -> ModelFiles:
     if not stat.S_ISREG(mode):
         raise OSError(f"{path.name} is not a plain file")
     files = [(main, path)]
-    if path.suffix == ".xml" and _is_plain(path.with_suffix(".bin")):
-        files.append((f"{folder}/{path.stem}.bin", path.with_suffix(".bin")))
+    files += [(f"{folder}/{each.name}", each) for each in _beside(path) if _is_plain(each)]
     if path.suffix != ".onnx":
         return ModelFiles(main=main, files=tuple(files))
     files += [(f"{folder}/{name}", at) for name, at in _external(path)]
@@ -112,6 +118,13 @@ def model_files(path: Path, folder: str) -> ModelFiles:
         imports=dict(summary.imports),
         ir=summary.ir_version,
     )
+
+
+def _beside(path: Path) -> Iterator[Path]:
+    """Where the format's own rule says that the weights are, if they are in a second file."""
+    for ending, other in BESIDE.items():
+        if path.name.endswith(ending):
+            yield path.with_name(path.name.removesuffix(ending) + other)
 
 
 def _external(path: Path) -> Iterator[tuple[str, Path]]:

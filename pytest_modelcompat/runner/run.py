@@ -27,7 +27,7 @@ from pytest_modelcompat.results.model import (
     Stage,
     Status,
 )
-from pytest_modelcompat.results.plan_file import cells_digest, write_plan
+from pytest_modelcompat.results.plan_file import write_plan
 from pytest_modelcompat.results.records import batches
 from pytest_modelcompat.results.store import Store
 from pytest_modelcompat.results.write import write_outputs
@@ -82,7 +82,7 @@ class Running:
         self._references: References | None = None
         self._schedule: Schedule | None = None
         self._measurers: set[Measurer] = set()
-        self._lock = threading.RLock()  # a Ctrl-C in `stop` has it called again
+        self._lock = threading.Lock()
         self._stopped = ""
         self._error: BaseException | None = None
         self._reuse = Reuse(settings.cache, run="", started="")
@@ -102,12 +102,7 @@ class Running:
             settings.report, plan_digest=self.plan.digest, run=self._info(), fresh=settings.fresh
         )
         run = self._store.run
-        self._reuse = Reuse(
-            settings.cache,
-            run=run.id,
-            started=run.started,
-            adapters=settings.members.strange_runtimes,
-        )
+        self._reuse = Reuse(settings.cache, run=run.id, started=run.started)
         write_plan(settings.report, self.plan)
         self._store.register_cells([planned.cell.id for planned in self.plan.cells])
         sweep(settings.cache)
@@ -133,7 +128,6 @@ class Running:
             ),
             baseline=self.verdicts.baseline,
             notes=self.plan.notes,
-            shard=self._shard(),
             issues={
                 known.id: known.issue
                 for matrix in self.plan.matrices
@@ -141,16 +135,6 @@ class Running:
                 if known.issue
             },
         )
-
-    def _shard(self) -> dict[str, Any]:
-        """What the parts of a run agree on, so that a merge can tell whether all are there."""
-        index, count = self.settings.shard
-        if count == 1:
-            return {}
-        every = [cell for matrix in self.plan.matrices for cell in matrix.whole or ()]
-        return {
-            "index": index, "count": count, "cells": len(every), "digest": cells_digest(every),
-        }  # fmt: skip
 
     @property
     def store(self) -> Store:
@@ -166,9 +150,7 @@ class Running:
     def _prepare(self, spec: EnvironmentSpec) -> Prepared | Failure:
         self.board.preparing(1)
         try:
-            made = registry.prepare(
-                spec, cache=self.settings.cache, kinds=self.settings.members.environments
-            )
+            made = registry.prepare(spec, cache=self.settings.cache)
         except command.StoppedError:
             return Failure(
                 spec=spec,
@@ -291,7 +273,6 @@ class Running:
                 places=Places(cell=folder, cache=self.settings.cache),
                 bundles=self._bundle,
                 repro=self._repro,
-                members=self.settings.members,
             )
             with self._lock:
                 self._measurers.add(measurer)
@@ -356,10 +337,7 @@ class Running:
             len(self.selection.get(planned.cell.id, ())) == planned.size
             for planned in self.plan.cells
         )
-        sharded = self.settings.shard[1] > 1  # other cells of the matrix run elsewhere
-        self.verdicts.close(self.store, self.board, whole=whole, sharded=sharded)
-        if sharded and whole:
-            self.store.set_run(replace(self.store.run, known=self.verdicts.seen()))
+        self.verdicts.close(self.store, self.board, whole=whole)
         stale = [each.entry.id for each in self.verdicts.issues if each.state is EntryState.STALE]
         if stale:
             note = f"known issues that selected nothing: {', '.join(stale)}"

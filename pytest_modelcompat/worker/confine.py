@@ -17,11 +17,32 @@ from .onnxpb import external_data
 __all__ = ["Refused", "check", "locate"]
 
 # Formats that have no such entries: what their files begin with (ignoring space where it is text).
+_ZIP, _JSON, _PICKLE = rb"PK\x03\x04", rb"\s*\{", rb"\x80"
+_TREES = rb"tree\r?\n"  # LightGBM's text
 _OTHERS = {
+    ".engine": re.compile(rb"[fp]trt"),
+    ".h5": re.compile(rb"\x89HDF"),
+    ".jit": re.compile(_ZIP),
+    ".joblib": re.compile(_PICKLE),
+    ".json": re.compile(_JSON),
+    ".keras": re.compile(_ZIP),
+    ".lgb": re.compile(_TREES),
+    ".model": re.compile(_TREES + rb"|" + _JSON),
     ".ort": re.compile(rb"(?s:....)ORTM"),
-    ".pt": re.compile(rb"PK\x03\x04|\x80"),
-    ".pt2": re.compile(rb"PK\x03\x04"),
+    ".param": re.compile(rb"7767517\s"),
+    ".pickle": re.compile(_PICKLE),
+    ".pkl": re.compile(_PICKLE),
+    ".plan": re.compile(rb"[fp]trt"),
+    ".prototxt": re.compile(rb"\s*(?:#|name\s*:|input|layers?\s*\{)"),
+    ".pt": re.compile(_ZIP + rb"|" + _PICKLE),
+    ".pt2": re.compile(_ZIP),
+    ".pth": re.compile(_ZIP + rb"|" + _PICKLE),
+    ".ptl": re.compile(_ZIP),
+    ".skops": re.compile(_ZIP),
+    ".so": re.compile(rb"\x7fELF"),
     ".tflite": re.compile(rb"(?s:....)TFL3"),
+    ".txt": re.compile(_TREES),
+    ".ubj": re.compile(_JSON),
     ".xml": re.compile(rb"(?:\xef\xbb\xbf)?\s*<"),
 }
 _HEAD = 4096  # bytes of a file that are looked at

@@ -20,7 +20,6 @@ VIEWS = {
     "overview": "#/overview",
     "operators": "#/operators",
     "parity": "#/parity",
-    "speed": "#/speed",
     "cases": "#/cases?q=is%3Afailure",
     "environments": "#/environments",
     "about": "#/about",

@@ -13,12 +13,13 @@ import yaml
 from pytest_modelcompat.results import rules
 from pytest_modelcompat.results.model import Stage, Status
 from pytest_modelcompat.results.rules import classify, rules_for
+from pytest_modelcompat.worker.runtimes import REGISTRY
 
 GOLDEN = [
     json.loads(line)
     for line in (Path(__file__).parent / "messages.jsonl").read_text("utf-8").splitlines()
 ]
-RUNTIMES = ("onnxruntime", "openvino", "onnx", "backend")
+RUNTIMES = tuple(REGISTRY)
 EVERY = {rule.id: rule for runtime in RUNTIMES for rule in rules_for(runtime)}
 
 

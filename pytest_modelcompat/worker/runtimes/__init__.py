@@ -41,6 +41,16 @@ REGISTRY = {
     "openvino": "openvino",
     "onnx": "onnx",
     "backend": "backend",
+    "litert": "litert",
+    "opencv_dnn": "opencv_dnn",
+    "tensorflow": "tensorflow",
+    "torchscript": "torchscript",
+    "torch_export": "torch_export",
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
+    "sklearn": "sklearn",
+    "mxnet": "mxnet",
+    "ncnn": "ncnn",
 }
 
 

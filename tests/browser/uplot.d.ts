@@ -1,2 +1,0 @@
-// The part of uPlot that the page uses, for the type check of templates/js.
-declare const uPlot: any;
