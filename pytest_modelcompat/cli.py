@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import sys
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +18,11 @@ import pytest
 
 from pytest_modelcompat import DEFAULT_REPORT, __version__
 from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line
+from pytest_modelcompat.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_modelcompat.results.changes import Change
     from pytest_modelcompat.results.stored import StoredCase, StoredCell
 
 __all__ = ["main"]
@@ -94,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("report", help="make the report of a stored run anew")
     one.add_argument("folder", nargs="?", default=DEFAULT_REPORT)
+    one.add_argument(
+        "--baseline", default=None, metavar="DIR", help="tell what changed since this stored run"
+    )
+    one.add_argument(
+        "--history", default=None, metavar="FOLDER", help="of earlier runs: each case over time"
+    )
     one.set_defaults(run=_report)
 
     one = commands.add_parser(
@@ -117,7 +122,32 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("before", help="folder of the earlier run")
     one.add_argument("after", nargs="?", default=DEFAULT_REPORT, help="folder of the later run")
     one.add_argument("--all", action="store_true", help="known and still failing cases too")
+    one.add_argument(
+        "--across",
+        action="append",
+        default=[],
+        metavar="AXIS",
+        help="compare cells whose values of this axis differ, e.g. framework",
+    )
+    one.add_argument(
+        "--cells", nargs=2, metavar=("BEFORE", "AFTER"), help="only these two cells, by id"
+    )
+    one.add_argument(
+        "--history", default=None, metavar="FOLDER", help="of earlier runs: tells what is FLAKY"
+    )
+    one.add_argument("--json", action="store_true", help="one change a line, as JSON")
     one.set_defaults(run=_diff)
+
+    one = commands.add_parser("merge", help="put the shards of a run together, checked")
+    one.add_argument("parts", nargs="+", help="report folders, or zip files of one each")
+    one.add_argument("--output", required=True, metavar="DIR", help="new folder of the whole run")
+    one.add_argument(
+        "--plan", default=None, metavar="FILE", help="of the whole, as `modelcompat plan` prints it"
+    )
+    one.add_argument(
+        "--partial", action="store_true", help="merge what there is; the run is not finished then"
+    )
+    one.set_defaults(run=_merge)
 
     one = commands.add_parser("explain", help="tell a case or cell of a stored run in full")
     one.add_argument("what", help="a cell's id, or part of a case's name")
@@ -154,7 +184,7 @@ def _init(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from pytest_modelcompat import pipeline  # noqa: PLC0415
+    from pytest_modelcompat import members, pipeline  # noqa: PLC0415
 
     root = Path.cwd()
     settings = pipeline.Settings(
@@ -162,6 +192,7 @@ def _plan(arguments: argparse.Namespace) -> int:
         report=root / DEFAULT_REPORT,
         root=root,
         select=arguments.select,
+        members=members.installed(),
     )
     loaded = pipeline.Loaded(settings, pipeline.load(settings))
     for text in pipeline.plan_text(pipeline.plan(pipeline.corpora(loaded)).plan):
@@ -172,9 +203,13 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 def _lock(arguments: argparse.Namespace) -> int:
     from pytest_modelcompat.lock import lock_matrix  # noqa: PLC0415 - each command pays for itself
+    from pytest_modelcompat.members import installed  # noqa: PLC0415
 
     lines, complete = lock_matrix(
-        Path(arguments.matrix), select=arguments.select, output=Path(arguments.output)
+        Path(arguments.matrix),
+        select=arguments.select,
+        output=Path(arguments.output),
+        members=installed(),
     )
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0 if complete else 1
@@ -182,8 +217,17 @@ def _lock(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     from pytest_modelcompat import report  # noqa: PLC0415
+    from pytest_modelcompat.results import changes_file, history  # noqa: PLC0415
+    from pytest_modelcompat.results.load import load  # noqa: PLC0415
 
-    sys.stdout.write(f"{report.render(Path(arguments.folder))}\n")
+    folder = Path(arguments.folder)
+    run = load(folder)
+    told = history.collect(Path(arguments.history), also=run) if arguments.history else None
+    if told is not None:
+        history.write(folder, told)
+    if arguments.baseline:
+        changes_file.write(folder, load(Path(arguments.baseline)), run, told)
+    sys.stdout.write(f"{report.render(folder)}\n")
     return 0
 
 
@@ -202,30 +246,58 @@ def _rejudge(arguments: argparse.Namespace) -> int:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
-    from pytest_modelcompat.results.changes import Kind  # noqa: PLC0415
-    from pytest_modelcompat.results.compare import compare_runs  # noqa: PLC0415
+    from pytest_modelcompat.results.changes_file import as_json  # noqa: PLC0415
+    from pytest_modelcompat.results.compare import compare_cells, compare_runs  # noqa: PLC0415
+    from pytest_modelcompat.results.history import collect, flaky_told  # noqa: PLC0415
     from pytest_modelcompat.results.load import load  # noqa: PLC0415
+    from pytest_modelcompat.results.told import Told  # noqa: PLC0415
 
-    quiet = frozenset() if arguments.all else frozenset({Kind.KNOWN, Kind.STILL_FAIL})
-    counts: Counter[str] = Counter()
-    fails = False
-    for change in compare_runs(load(Path(arguments.before)), load(Path(arguments.after))):
-        counts[change.kind.value] += 1
-        fails = fails or change.fails
-        if change.kind not in quiet:
-            sys.stdout.write(_change_line(change))
-    told = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
-    sys.stdout.write(f"{told or 'nothing changed'}\n")
-    return 1 if fails else 0
+    before, after = load(Path(arguments.before)), load(Path(arguments.after))
+    if arguments.cells:
+        first, second = arguments.cells
+        changes = compare_cells(before, first, after, second)
+    else:
+        changes = compare_runs(before, after, across=arguments.across)
+    if arguments.history:
+        changes = flaky_told(changes, collect(Path(arguments.history), also=after))
+    told = Told(everything=arguments.all)
+    if arguments.json:
+        for change in changes:
+            sys.stdout.write(json.dumps(as_json(change)) + "\n")
+            told.fails = told.fails or change.fails
+        return 1 if told.fails else 0
+    for line in told.lines(changes):
+        sys.stdout.write(clean(line).replace("\n", " ") + "\n")
+    sys.stdout.write(f"{told.summary}\n")
+    return 1 if told.fails else 0
 
 
-def _change_line(change: Change) -> str:
-    where = " ".join(value for _, value in change.axes)
-    what = f" {change.check} {change.case}" if change.case is not None else ""
-    sides = [side.status if side else "-" for side in (change.before, change.after)]
-    packages = [f"{p.name} {p.before or '-'} -> {p.after or '-'}" for p in change.packages]
-    detail = ", ".join(packages) if packages else " -> ".join(sides)
-    return f"{change.kind.value:<11} {where}{what}: {detail}\n"
+def _merge(arguments: argparse.Namespace) -> int:
+    from pytest_modelcompat import report  # noqa: PLC0415
+    from pytest_modelcompat.errors import results as errors  # noqa: PLC0415
+    from pytest_modelcompat.report import terminal  # noqa: PLC0415
+    from pytest_modelcompat.results.compat import write_compat  # noqa: PLC0415
+    from pytest_modelcompat.results.load import load  # noqa: PLC0415
+    from pytest_modelcompat.results.merge import merged  # noqa: PLC0415
+    from pytest_modelcompat.results.merge_write import write_merged  # noqa: PLC0415
+    from pytest_modelcompat.results.plan_read import plan_of  # noqa: PLC0415
+    from pytest_modelcompat.results.unpack import opened  # noqa: PLC0415
+
+    output = Path(arguments.output)
+    whole = plan_of(Path(arguments.plan)) if arguments.plan else None
+    with opened([Path(each) for each in arguments.parts]) as parts:
+        found = merged(parts, whole)
+        if found.problems and not arguments.partial:
+            sys.stderr.write(
+                "".join(f"modelcompat: {p}\n" for p in errors.incomplete(found.problems).problems)
+            )
+            return 1
+        write_merged(found, output)
+    run = load(output)
+    write_compat(run)
+    report.render(output)
+    sys.stdout.write(terminal.summary(output) + "\n")
+    return 0 if found.green else 1
 
 
 def _explain(arguments: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from pytest_modelcompat import interrupts
 from pytest_modelcompat.errors import ModelcompatError
 from pytest_modelcompat.progress import ProgressLine, duration
 from pytest_modelcompat.report.text import clean
@@ -144,9 +145,12 @@ class _Item(pytest.Item):
         assert compat.running is not None
         board = compat.running.board
         line = ProgressLine(compat.config)
-        while not board.wait(cell=self.planned.cell.id, seconds=WAIT, **what):
-            line.show(board.progress())
-        line.clear()
+        with interrupts.held() as interrupted:
+            while not board.wait(cell=self.planned.cell.id, seconds=WAIT, **what):
+                if interrupted():
+                    break
+                line.show(board.progress())
+            line.clear()
         error = compat.running.error
         if isinstance(error, ModelcompatError):  # a full disk, a folder that was taken away
             pytest.exit(str(error), returncode=int(pytest.ExitCode.TESTS_FAILED))

@@ -16,17 +16,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_modelcompat.environments.protocol import EnvironmentSpec
+    from pytest_modelcompat.runner.settings import Members
 
 __all__ = ["lock_matrix"]
 
 
-def lock_matrix(matrix: Path, *, select: str | None, output: Path) -> tuple[list[str], bool]:
+def lock_matrix(
+    matrix: Path, *, select: str | None, output: Path, members: Members
+) -> tuple[list[str], bool]:
     """Resolve each environment of a matrix and write its lock.
 
     Args:
         matrix: the file.
         select: only these cells.
         output: folder for DIGEST.txt files.
+        members: those whose names a matrix may use.
 
     Returns:
         One line per environment, and whether all of them could be resolved.
@@ -35,7 +39,7 @@ def lock_matrix(matrix: Path, *, select: str | None, output: Path) -> tuple[list
         UsageProblem: mistakes in the matrix, or no cell is left.
         OSError: the folder cannot be made.
     """
-    cells = load_matrix(matrix, select=select).cells
+    cells = load_matrix(matrix, select=select, **members.names()).cells
     if not cells:
         raise UsageProblem(
             command_line.nothing_selected(select) if select else command_line.no_cells()

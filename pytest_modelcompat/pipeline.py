@@ -22,10 +22,11 @@ from pytest_modelcompat.checks import protocol as checks
 from pytest_modelcompat.environments.spec import environment_of
 from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem, command_line
 from pytest_modelcompat.report import terminal
-from pytest_modelcompat.results import plan_file
+from pytest_modelcompat.results import changes_file, plan_file
 from pytest_modelcompat.results.compat import Compat
 from pytest_modelcompat.results.expect import EntryState
 from pytest_modelcompat.results.load import load as load_run
+from pytest_modelcompat.runner import command
 from pytest_modelcompat.runner import corpora as corpus_files
 from pytest_modelcompat.runner.plan import Plan, PlannedCell
 from pytest_modelcompat.runner.run import Running
@@ -139,7 +140,9 @@ def load(settings: Settings) -> tuple[Matrix, ...]:
     Raises:
         UsageProblem: all mistakes of all files; or no cell is left.
     """
-    matrices = tuple(language.load_matrices(settings.files, select=settings.select))
+    matrices = tuple(
+        language.load_matrices(settings.files, select=settings.select, **settings.members.names())
+    )
     if not any(matrix.cells for matrix in matrices):
         problem = command_line.no_cells()
         if settings.select:
@@ -154,7 +157,8 @@ def load(settings: Settings) -> tuple[Matrix, ...]:
             if position % count == index - 1:
                 cells.append(cell)
             position += 1
-        kept.append(replace(matrix, cells=tuple(cells)))
+        whole = None if count == 1 else tuple(cell.id for cell in matrix.cells)
+        kept.append(replace(matrix, cells=tuple(cells), whole=whole))
     return tuple(kept)
 
 
@@ -167,10 +171,17 @@ def corpora(loaded: Loaded) -> Collected:
     names = sorted({name for entry in _entries(loaded.matrices) for name in entry.corpus})
     if names:
         loaded.tell(f"collecting node tests of {', '.join(names)}")
+    command.allow_all()
     with ThreadPoolExecutor(COLLECTORS) as pool:
-        found = list(
-            pool.map(lambda name: corpus_files.collect(name, cache=loaded.settings.cache), names)
-        )
+        try:
+            found = list(
+                pool.map(
+                    lambda name: corpus_files.collect(name, cache=loaded.settings.cache), names
+                )
+            )
+        except BaseException:  # Ctrl-C: the pool waits for its threads, so they must not wait
+            command.stop_all()
+            raise
     for corpus in found:
         if corpus.path is None:
             raise CorpusMissingError(command_line.corpus_missing(corpus.name, corpus.reason))
@@ -236,6 +247,8 @@ def finish(running: Running, *, cut: str = "", tell: Callable[[str], None] = _si
     tell("writing the report")
     folder = running.settings.report
     run = load_run(folder)
+    if running.settings.baseline is not None:  # before the page, which tells of it
+        changes_file.write(folder, load_run(running.settings.baseline), run)
     condensed = Compat(run)
     view = report.view_of(run, condensed.add)  # the cases are read once
     condensed.write()
@@ -290,6 +303,7 @@ def _workloads(collected: Collected) -> dict[CheckEntry, Workload]:
                 [(name, path) for name, path in found if path is not None],
                 folder=collected.loaded.settings.cache / "data",
                 file=cell.matrix_file,
+                more=collected.loaded.settings.members.checks,
             )
         except UsageProblem as problem:
             problems.extend(problem.problems)

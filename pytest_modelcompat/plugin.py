@@ -72,6 +72,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("compat_matrix", "matrix file or folder that --compat-matrix means", default="")
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks for outsiders; without them pytest would refuse plugins that have them."""
+    from pytest_modelcompat import hookspecs  # noqa: PLC0415 - only once it is needed
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Hand over to the session where a matrix was asked for; refuse what would do nothing."""
     if config.getoption("compat_matrix") is None and not _asked_for(config):

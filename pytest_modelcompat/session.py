@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
 import sys
-import threading
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.config.findpaths import locate_config
 
-from pytest_modelcompat import DEFAULT_REPORT, pipeline
+from pytest_modelcompat import DEFAULT_REPORT, interrupts, members, pipeline
 from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line, environment
 from pytest_modelcompat.errors.results import WriteError
 from pytest_modelcompat.items import EnvironmentItem, MatrixFile, UnitItem
@@ -29,8 +27,7 @@ from pytest_modelcompat.progress import ProgressLine
 from pytest_modelcompat.results.model import CellStatus, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Sequence
-    from types import FrameType
+    from collections.abc import Collection, Generator, Sequence
 
     from pytest_modelcompat.pipeline import Settings
     from pytest_modelcompat.runner.plan import PlannedCell
@@ -49,7 +46,7 @@ def configure(config: pytest.Config) -> None:
         pytest.UsageError: whatever is wrong with the options or matrices, all of it.
     """
     try:
-        settings = settings_of(config)
+        settings = replace(settings_of(config), members=members.of_session(config.pluginmanager))
         matrices = pipeline.load(settings)
     except UsageProblem as problem:
         raise pytest.UsageError(*map(str, problem.problems)) from None
@@ -236,6 +233,7 @@ class CompatSession:
         self.running: Running | None = None
         self.environments_selected: frozenset[str] = frozenset()
         self._ended = _Ended()
+        self._twice = False
 
     # -- collection -----------------------------------------------------------------------------
 
@@ -326,13 +324,17 @@ class CompatSession:
 
     # -- the end --------------------------------------------------------------------------------
 
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Keep in mind that it was meant twice."""
+        self._twice = isinstance(excinfo.value, interrupts.TwiceError)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(
         self, session: pytest.Session, exitstatus: int
     ) -> Generator[None, object, object]:
         """Stop what still runs, write the outputs, then let pytest write its own."""
         if self.running is not None:
-            if isinstance(sys.exc_info()[1], KeyboardInterrupt):
+            if self._twice or isinstance(sys.exc_info()[1], KeyboardInterrupt):
                 # The second one came while pytest made something of the first: it calls this all
                 # the same, with whatever status the session had. Twice means now.
                 self.running.abandon()
@@ -361,7 +363,7 @@ class CompatSession:
         elif session.shouldfail or session.shouldstop or exitstatus not in _ENDED:
             cut = "stopped"
         try:
-            with _patience(heard=said):
+            with interrupts.patient(heard=said):
                 ended = pipeline.finish(self.running, cut=cut, tell=line.say)
         except WriteError as error:  # what is in the store is kept, and the next run goes on
             ended = pipeline.Ended(green=False, lines=tuple(str(error).splitlines()))
@@ -385,30 +387,6 @@ class CompatSession:
         """Whatever happened, nothing of the run is left behind."""
         if self.running is not None:
             self.running.abandon()
-
-
-@contextmanager
-def _patience(*, heard: bool) -> Iterator[None]:
-    """Let the first Ctrl-C of a run wait until its report is written; the second one stops it.
-
-    Args:
-        heard: the first one has come already.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came = [heard]
-
-    def hear(number: int, frame: FrameType | None) -> None:
-        if came[0]:
-            signal.default_int_handler(number, frame)
-        came[0] = True
-
-    before = signal.signal(signal.SIGINT, hear)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _selected(items: Sequence[EnvironmentItem | UnitItem]) -> dict[str, Collection[int]]:

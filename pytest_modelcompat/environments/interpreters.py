@@ -28,6 +28,7 @@ __all__ = ["OLDEST", "Interpreter", "NoInterpreter", "default_python", "find", "
 OLDEST = (3, 8)  # what the worker is written for
 PROBE_TIMEOUT = 20.0
 PROBE_SCHEMA = 1
+_MANYLINUX = (17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)  # those of uv, glibc 2.x
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 # Runs on any Python 3, and must not import anything of ours.
 _PROBE = """\
@@ -61,11 +62,42 @@ class Interpreter:
     libc: str  # "glibc 2.36"
     free_threaded: bool = False
     prerelease: bool = False
+    here: bool = True  # a program of this machine; else of a container, or of another machine
 
     @property
     def release(self) -> tuple[int, ...]:
         """The version as numbers."""
         return tuple(int(part) for part in self.version.split("."))
+
+    @property
+    def glibc(self) -> tuple[int, int] | None:
+        """The version of its GNU libc, or None where it has another libc."""
+        match = re.fullmatch(r"glibc[ -](\d+)\.(\d+).*", self.libc)
+        return (int(match[1]), int(match[2])) if match else None
+
+    @property
+    def uv_platform(self) -> str | None:
+        """The newest platform of uv's that this one can run; None where uv has none."""
+        machine = {"arm64": "aarch64", "amd64": "x86_64"}.get(self.machine, self.machine)
+        if self.glibc is None:
+            known = machine in {"x86_64", "aarch64"} and "glibc" not in self.libc
+            return f"{machine}-unknown-linux-musl" if known else None
+        if machine == "riscv64":
+            return "riscv64-unknown-linux"
+        fits = [minor for minor in _MANYLINUX if (2, minor) <= self.glibc]
+        if machine not in {"x86_64", "aarch64"} or not fits:
+            return None
+        return f"{machine}-manylinux_2_{max(fits)}"
+
+    @property
+    def uv_options(self) -> tuple[str, ...]:
+        """How uv is told to resolve or install for this one."""
+        if self.here:
+            return ("--python", str(self.path))
+        return (
+            "--python", sys.executable, "--python-version", self.version,
+            "--python-platform", str(self.uv_platform),
+        )  # fmt: skip
 
     @property
     def identity(self) -> tuple[str, ...]:

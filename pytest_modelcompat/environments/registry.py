@@ -77,23 +77,26 @@ KINDS: dict[str, EnvironmentKind] = {
 }
 
 
-def kind_of(spec: EnvironmentSpec) -> EnvironmentKind:
+def kind_of(spec: EnvironmentSpec, kinds: Mapping[str, EnvironmentKind] = KINDS) -> EnvironmentKind:
     """The kind that makes this environment, and starts processes in it."""
-    return KINDS.get(spec.image.kind) or NotBuilt(spec.image.kind)
+    return kinds.get(spec.image.kind) or NotBuilt(spec.image.kind)
 
 
-def prepare(spec: EnvironmentSpec, *, cache: Path) -> Prepared | Failure:
+def prepare(
+    spec: EnvironmentSpec, *, cache: Path, kinds: Mapping[str, EnvironmentKind] = KINDS
+) -> Prepared | Failure:
     """Make an environment, or say why there is none; what the machine refuses is a result too.
 
     Args:
         spec: what it must hold.
         cache: the cache folder, see `cache.cache_folder`.
+        kinds: those that take part.
 
     Raises:
         StoppedError: the run is being stopped.
     """
     try:
-        return kind_of(spec).prepare(spec, cache=cache)
+        return kind_of(spec, kinds).prepare(spec, cache=cache)
     except LockTimeout:
         reason = words.environment_busy(spec.install_timeout)
     except OSError as error:

@@ -129,6 +129,8 @@ def _key(spec: EnvironmentSpec, interpreter: Interpreter, env: Mapping[str, str]
         LOCK_SCHEMA, sorted(spec.requirements), interpreter.identity, uv.version(),
         uv.settings(env), spec.exclude_newer,
     ]  # fmt: skip
+    if not interpreter.here:
+        asked.append(interpreter.uv_platform)
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
@@ -155,7 +157,7 @@ def _compile(
     env: Mapping[str, str],
     timeout: float,
 ) -> Completed:
-    command: list[str | Path] = [uv.program(), "pip", "compile", "--python", interpreter.path]
+    command: list[str | Path] = [uv.program(), "pip", "compile", *interpreter.uv_options]
     command += ["--generate-hashes", "--no-header", "--no-annotate", "--only-binary", ":all:"]
     # says in which local folders to look for wheels without hash; does not reach the lock
     command += ["--emit-find-links"]

@@ -26,6 +26,7 @@ __all__ = [
     "no_file_there",
     "no_hash",
     "no_solution",
+    "no_such_platform",
     "no_such_python",
     "no_tool",
     "not_a_python",
@@ -106,6 +107,15 @@ def ended_badly(code: int | None, number: int | None, output: str) -> str:
 def strange_answer(output: str) -> str:
     """A probed program is no Python 3."""
     return f"it does not answer like Python: {output.strip()[:200]!r}"
+
+
+def no_such_platform(machine: str, libc: str) -> str:
+    """A machine or libc that nothing can be resolved for from here."""
+    return (
+        f"Packages cannot be chosen for a machine of kind {machine or 'unknown'} with "
+        f"{libc.strip('- ') or 'an unknown libc'}: only x86_64, aarch64 and riscv64 Linux with "
+        "glibc 2.17 or newer, or musl, are known."
+    )
 
 
 def no_tool(name: str, why: str) -> str:

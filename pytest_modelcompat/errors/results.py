@@ -249,6 +249,90 @@ def no_such_cell(cell: str, known: Iterable[str]) -> UsageProblem:
     )
 
 
+def no_history(folder: Path) -> UsageProblem:
+    """A folder of many runs that is none."""
+    return UsageProblem(
+        Problem(
+            message="There is no such folder of earlier runs.",
+            hint="Name the folder that holds their report folders.",
+            file=folder,
+        )
+    )
+
+
+def bad_archive(path: Path, detail: str) -> StoredRunProblem:
+    """A zip file that is none, is damaged, or tries something.
+
+    Args:
+        path: the archive.
+        detail: what is wrong with it, without a full stop.
+    """
+    return StoredRunProblem(
+        Problem(
+            message=f"This archive is refused: {detail}.",
+            hint="Give a report folder, or a zip file of one.",
+            file=path,
+        )
+    )
+
+
+def part_bad(place: Path | str, detail: str) -> StoredRunProblem:
+    """A part of a run that does not hold what it says."""
+    return StoredRunProblem(
+        Problem(
+            message=f"This part cannot be merged: {detail}.",
+            hint="Take a fresh copy of its report folder, plan.json included, or run it again.",
+            file=place,
+        )
+    )
+
+
+def parts_differ(places: Iterable[Path], what: str) -> UsageProblem:
+    """Parts that are not of one run."""
+    named = ", ".join(place.name for place in places)
+    return UsageProblem(
+        Problem(
+            message=f"These are not parts of one run: they differ in their {what} ({named})."
+            if not what.startswith("the same")
+            else f"These are not parts of one run: they have {what} ({named}).",
+            hint="Give the report folders of `--compat-shard 1/N` to `N/N`, all of one matrix.",
+        )
+    )
+
+
+def cell_twice(cell: str, first: Path, second: Path) -> UsageProblem:
+    """Two parts that both ran a cell."""
+    return UsageProblem(
+        Problem(
+            message=f"The cell {cell[:120]!r} is in {first.name} and in {second.name}.",
+            hint="Give each part once; two runs of the same cells are compared by `modelcompat "
+            "diff`.",
+        )
+    )
+
+
+def incomplete(problems: Iterable[str]) -> UsageProblem:
+    """Parts that do not make a whole."""
+    return UsageProblem([
+        *(Problem(message=f"Not complete: {each}.") for each in problems),
+        Problem(
+            message="Nothing was written.",
+            hint="Give the missing parts, or --partial to merge what there is.",
+        ),
+    ])  # fmt: skip
+
+
+def merge_into_part(folder: Path) -> UsageProblem:
+    """The output folder is one of the parts, or holds something else."""
+    return UsageProblem(
+        Problem(
+            message="The merged run needs a folder of its own, new or empty.",
+            hint="Name another one with --output.",
+            file=folder,
+        )
+    )
+
+
 def bad_tolerance(text: str, detail: str, hint: str = "") -> Problem:
     """A tolerance on the command line that is none.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -47,7 +48,7 @@ from pytest_modelcompat.matrix.yaml_nodes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
     from typing import Literal
 
     from pytest_modelcompat.matrix.yaml_nodes import Node
@@ -68,6 +69,7 @@ def load_matrix(
     select: str | None = None,
     checks: Collection[str] = (),
     runtimes: Collection[str] = (),
+    kinds: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Matrix:
     """One matrix file, parsed, checked and expanded.
 
@@ -76,11 +78,12 @@ def load_matrix(
         select: as `--compat-select` writes it; the other cells land in `removed`.
         checks: names of checks that plugins added.
         runtimes: names of runtime adapters that plugins added.
+        kinds: kinds of environments that plugins added, each with its settings (text or path).
 
     Raises:
         UsageProblem: with every problem of the file and of the files it names.
     """
-    return load_matrices([path], select=select, checks=checks, runtimes=runtimes)[0]
+    return load_matrices([path], select=select, checks=checks, runtimes=runtimes, kinds=kinds)[0]
 
 
 def load_matrices(
@@ -89,6 +92,7 @@ def load_matrices(
     select: str | None = None,
     checks: Collection[str] = (),
     runtimes: Collection[str] = (),
+    kinds: Mapping[str, Mapping[str, str]] | None = None,
 ) -> tuple[Matrix, ...]:
     """Every matrix of a run, names distinct.
 
@@ -98,6 +102,7 @@ def load_matrices(
         select: see `load_matrix`; an axis of any of the matrices may be named.
         checks: see `load_matrix`.
         runtimes: see `load_matrix`.
+        kinds: see `load_matrix`.
 
     Raises:
         UsageProblem: with every problem of all of them.
@@ -106,7 +111,14 @@ def load_matrices(
     found: list[tuple[Path, Matrix, tuple[str, ...]]] = []
     for path, of_folder in _files(paths, problems):
         try:
-            loaded = _load(path, of_folder=of_folder, checks=checks, runtimes=runtimes)
+            known = Context(
+                reader=Reader(Problems(path)),
+                folder=path.parent,
+                checks=checks,
+                runtimes=runtimes,
+                kinds=kinds or {},
+            )
+            loaded = _load(path, of_folder=of_folder, known=known)
         except UsageProblem as problem:
             problems += problem.problems
             continue
@@ -155,9 +167,7 @@ def _may_be_matrix(file: Path) -> bool:
     return file.suffix in {".yaml", ".yml"} and not hidden and not file.is_dir()
 
 
-def _load(
-    path: Path, *, of_folder: bool, checks: Collection[str], runtimes: Collection[str]
-) -> tuple[Matrix, tuple[str, ...]] | None:
+def _load(path: Path, *, of_folder: bool, known: Context) -> tuple[Matrix, tuple[str, ...]] | None:
     """One file; None for a known-issues file that lies in the same folder."""
     problems = Problems(path)
     data = read_bytes(path, problems, "matrix")
@@ -168,9 +178,7 @@ def _load(
         problems.add(words.is_a_list(), root)
     elif root is not None and data is not None:
         file = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as they were named
-        context = Context(
-            reader=Reader(problems), folder=file.parent, checks=checks, runtimes=runtimes
-        )
+        context = replace(known, reader=Reader(problems), folder=file.parent)
         declared, digests = _declared(context, root, file)
         if not problems.found:
             cells, removed, notes = expand(declared, problems)
@@ -195,13 +203,7 @@ def _declared(context: Context, root: Node, file: Path) -> tuple[Declared, bytes
     fields = reader.fields(root, "A matrix", _KEYS, _EXAMPLE)
     _check_schema(reader, fields.get("schema"))
     axes_node = fields.get("axes")
-    context = Context(
-        reader=reader,
-        folder=context.folder,
-        axis_names=axis_names(axes_node),
-        checks=context.checks,
-        runtimes=context.runtimes,
-    )
+    context = replace(context, axis_names=axis_names(axes_node))
     axes_fields = (
         reader.fields(axes_node, "`axes`", AXES_KEYS, '{framework: {onnxruntime: ["1.31.1"]}}')
         if axes_node is not None

@@ -37,7 +37,7 @@ def parse_checks(context: Context, node: Node | None) -> tuple[CheckEntry, ...]:
         "parity": _parity,
     }
     reader = context.reader
-    known = (*parsers, *context.checks)
+    known = tuple(dict.fromkeys((*parsers, *context.checks)))
     entries = []
     for key, value in reader.entries(node, "`checks`", _EXAMPLE):
         name = key.value

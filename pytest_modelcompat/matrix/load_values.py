@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -55,6 +55,7 @@ class Context:
         folder: of the matrix; relative paths start there.
         axis_names: every axis of the matrix, for matchers.
         checks, runtimes: names that plugins added.
+        kinds: kinds of environments that plugins added, and their settings.
     """
 
     reader: Reader
@@ -62,6 +63,12 @@ class Context:
     axis_names: tuple[str, ...] = ()
     checks: Collection[str] = ()
     runtimes: Collection[str] = ()
+    kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def image_settings(self) -> dict[str, Mapping[str, str]]:
+        """Kind of image -> the settings of its long form."""
+        return {**self.kinds, **defaults().image_settings}
 
 
 def existing_path(context: Context, node: Node | None, what: str) -> Path | None:
@@ -100,7 +107,9 @@ def parse_value(
     fields: Mapping[str, Node] = {}
     value_node: Node | None = node
     if isinstance(node, MapNode):
-        fields = reader.fields(node, f"A value of {axis}", _known_keys(axis, node), _EXAMPLE)
+        fields = reader.fields(
+            node, f"A value of {axis}", _known_keys(context, axis, node), _EXAMPLE
+        )
         value_node = fields.get("value")
         if value_node is None:
             reader.tell(words.missing_key("value", f"A value of {axis}", _EXAMPLE), node)
@@ -144,14 +153,13 @@ def parse_value(
     )
 
 
-def _known_keys(axis: str, node: MapNode) -> tuple[str, ...]:
+def _known_keys(context: Context, axis: str, node: MapNode) -> tuple[str, ...]:
     if axis == "framework":
         return _FRAMEWORK_KEYS
     if axis != "image":
         return _COMMON
     kinds = [getattr(value, "value", "") for key, value in node.entries if key.value == "kind"]
-    settings = defaults().image_settings
-    own = settings.get(kinds[0] if kinds else "docker", {})
+    own = context.image_settings.get(kinds[0] if kinds else "docker", {})
     return (*_COMMON, "kind", *own)
 
 
@@ -172,6 +180,8 @@ def _check_image(text: str, kind: str | None) -> Sentence | None:
     odd = grammar.printable("An image", text)
     if odd or (kind is None and text in {"host", "current"}):
         return odd
+    if kind is not None and kind not in defaults().image_settings:  # of another plugin
+        return grammar_words.option_like("An image", text) if text.startswith("-") else None
     check = _IMAGE_GRAMMARS.get(kind or "docker", grammar.image_reference)
     return check(text.replace("{python}", "3.0") if kind in _DECLARED_IN else text)
 
@@ -203,7 +213,7 @@ def _framework(
 
 
 def _image_kind(context: Context, fields: Mapping[str, Node]) -> str | None:
-    kinds = tuple(defaults().image_settings)
+    kinds = tuple(context.image_settings)
     return context.reader.choice(fields.get("kind"), "`kind`", kinds)
 
 
@@ -214,7 +224,7 @@ def _image(context: Context, fields: Mapping[str, Node], text: str, kind: str | 
         settings += _declaration(context, fields, kind)
     if kind == "python" and not os.path.isabs(text):  # noqa: PTH117 - a text, not a path yet
         settings.append(("path", os.path.normpath(context.folder / Path(text).expanduser())))
-    for name, form in defaults().image_settings[kind].items():
+    for name, form in context.image_settings[kind].items():
         if name not in fields:
             continue
         if form == "path":

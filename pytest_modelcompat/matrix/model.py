@@ -242,3 +242,4 @@ class Matrix:
     known_issues: tuple[KnownIssue, ...] = ()
     on_unsupported: Literal["record", "fail"] = "record"
     notes: tuple[str, ...] = ()  # rules that matched nothing, for --compat-plan
+    whole: tuple[str, ...] | None = None  # ids of all cells, where `cells` are those of a shard

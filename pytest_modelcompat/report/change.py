@@ -23,14 +23,15 @@ __all__ = ["CHANGES", "Change", "changed", "measured", "works"]
 
 #: what the change column of a case can say, in the order of its codes
 CHANGES = (
-    "", "new", "fixed", "still", "known", "added", "moved", "back", "no_data", "known_new",
+    "", "new", "fixed", "still", "known", "added", "moved", "back", "no_data", "known_new", "flaky",
 )  # fmt: skip
 
 _QUIET = tuple(STATUSES.index(word) for word in ("skipped", "not_run"))
 _PASSED, _FALLBACK = STATUSES.index("passed"), STATUSES.index("fallback")
 _MISSING = tuple(STATUSES.index(word) for word in ("unsupported", "gated"))
+_UNSTEADY = STATUSES.index("nondeterministic")
 _NOT_OK, _XFAIL, _XPASS = (OUTCOMES.index(word) for word in ("not_ok", "xfail", "xpass"))
-_NEW, _FIXED, _STILL, _KNOWN, _ADDED, _MOVED, _BACK, _NO_DATA, _KNOWN_NEW = range(1, 10)
+_NEW, _FIXED, _STILL, _KNOWN, _ADDED, _MOVED, _BACK, _NO_DATA, _KNOWN_NEW, _FLAKY = range(1, 11)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,10 @@ class Change:
         counts: change word -> cases. `new` counts cases that worked and no longer do, those
             that are no longer supported included; `lost` tells how many of them are those. `known`
             counts those that a known issue explains and that did not work before either,
-            `known_new` those that worked: declared or not, they stopped working.
+            `known_new` those that worked: declared or not, they stopped working. `flaky` counts
+            those whose repeats disagreed before and that neither newly fail nor are known: what
+            such a case does next is no news.
+        removed: of `no_data`, those that the later cell does not even list.
         added_bad: of `added`, those that do not work.
         unexpected: cases that pass although a known issue says that they fail.
         still_missing: of `still`, those that the runtime does not support in either.
@@ -59,6 +63,7 @@ class Change:
     compared: int
     counts: dict[str, int]
     lost: int
+    removed: int
     added_bad: int
     unexpected: int
     still_missing: int
@@ -121,6 +126,8 @@ def changed(cases: Cases, old: int, new: int) -> Change:
     codes[was & now & moved_before & (status == _PASSED) & work] = _BACK
     codes[was & now & ~worked & work] = _FIXED
     codes[was & now & ~worked & ~work & ~known] = _STILL
+    unsteady = before(cases.column("status", old) == _UNSTEADY)
+    codes[was & now & unsteady & ~known] = _FLAKY
     codes[was & now & worked & ~work & ~known] = _NEW
     codes[now & ~work & known] = _KNOWN
     codes[was & now & worked & ~work & known] = _KNOWN_NEW
@@ -135,6 +142,7 @@ def changed(cases: Cases, old: int, new: int) -> Change:
         compared=int((was & now).sum()),
         counts=counts,
         lost=int(((codes == _NEW) & missing).sum()),
+        removed=gone,
         added_bad=int(((codes == _ADDED) & ~work).sum()),
         unexpected=int((now & (cases.column("outcome", new) == _XPASS)).sum()),
         still_missing=int(((codes == _STILL) & missing).sum()),

@@ -24,6 +24,7 @@ __all__ = ["Cluster", "clusters", "message"]
 
 MAX_CLUSTERS = 2_000
 MAX_UNITS = 12
+MAX_SINCE = 240  # clusters whose first bad version is told
 _NEW = CHANGES.index("new")
 _COMPARE = STAGES.index("compare")
 _BAD = tuple(OUTCOMES.index(word) for word in ("not_ok", "xpass"))
@@ -43,6 +44,8 @@ class Cluster:
         units: the units hit, most cases first (at most MAX_UNITS), and how many there are.
         cases, new, cells: how many of each; `new` against the version before.
         versions: per distribution, in which of the measured versions it was seen.
+        since: per distribution the first bad version, and what the same cases did in the measured
+            version before it; only of the clusters that a reader sees first.
         query: finds its cases.
         row: its first case.
     """
@@ -58,6 +61,7 @@ class Cluster:
     new: int
     cells: int
     versions: tuple[tuple[str, str], ...]
+    since: tuple[tuple[str, str, str], ...]
     query: str
     row: int
 
@@ -107,7 +111,10 @@ def clusters(data: Data, changes: NDArray[np.uint8]) -> tuple[Cluster, ...]:
         groups, key=lambda group: -int((changes[group] == _NEW).sum()) * 10**9 - len(group)
     )
     stops = _stops(data)
-    found = [_cluster(data, changes, np.sort(group), stops) for group in sized[:MAX_CLUSTERS]]
+    found = [
+        _cluster(data, changes, np.sort(group), stops, since=place < MAX_SINCE)
+        for place, group in enumerate(sized[:MAX_CLUSTERS])
+    ]
     rank = {"failure": 0, "known": 1, "info": 2}
     found.sort(key=lambda each: (not each.new, rank[each.kind], -each.cases))
     return tuple(found)
@@ -129,7 +136,12 @@ def _stops(data: Data) -> Stops:
 
 
 def _cluster(
-    data: Data, changes: NDArray[np.uint8], rows: NDArray[np.int64], stops: Stops
+    data: Data,
+    changes: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    stops: Stops,
+    *,
+    since: bool,
 ) -> Cluster:
     cases = data.cases
     first = int(rows[0])
@@ -155,6 +167,7 @@ def _cluster(
         new=int((changes[rows] == _NEW).sum()),
         cells=len(cells),
         versions=_versions(set(cells.tolist()), stops),
+        since=_since(data, rows, set(cells.tolist()), stops) if since else (),
         query=_query(data, first, text, units, bad=bad),
         row=first,
     )
@@ -186,6 +199,36 @@ def _versions(cells: set[int], stops: Stops) -> tuple[tuple[str, str], ...]:
         else:
             told.append((distribution, ", ".join(label(part) for part in found)))
     return tuple(told)
+
+
+def _since(
+    data: Data, rows: NDArray[np.int64], hit: set[int], stops: Stops
+) -> tuple[tuple[str, str, str], ...]:
+    """The first bad version of each distribution, and how the same cases ended before it."""
+    told = []
+    for distribution, versions in stops.items():
+        place = next((n for n, (_, where) in enumerate(versions) if hit & set(where)), None)
+        if place is None:
+            continue
+        version, cells = versions[place]
+        if not place:
+            told.append((distribution, version, "or before: it is the oldest tested"))
+            continue
+        before, earlier = versions[place - 1]
+        keys = data.cases.column("key")[rows[np.isin(data.cases.column("cell")[rows], cells)]]
+        told.append((distribution, version, f"{_ended(data, keys, earlier)} in {before}"))
+    return tuple(told)
+
+
+def _ended(data: Data, keys: NDArray[np.int64], cells: list[int]) -> str:
+    """How these cases ended in these cells: the worst of it, and whether all did."""
+    cases = data.cases
+    states: set[int] = set()
+    for cell in cells:
+        there = np.isin(cases.column("key", cell), keys)
+        states.update(np.unique(cases.column("state", cell)[there]).tolist())
+    words = [CASE_STATES[state].text for state in sorted(states)]
+    return " or ".join(words[:3]) if words else "not planned"
 
 
 def _query(data: Data, row: int, signature: str, units: list[str], *, bad: bool) -> str:

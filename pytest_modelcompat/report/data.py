@@ -12,7 +12,7 @@ import math
 from array import array
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.results.stored import StoredCase, StoredCell
 
-__all__ = ["MARKS", "STAGES", "Cases", "Cell", "Data", "read"]
+__all__ = ["MARKS", "OPERATORS", "STAGES", "Cases", "Cell", "Data", "Timing", "read"]
 
+OPERATORS = "op_support"  # the check whose cases are operators'; all others are about models
 STAGES: tuple[str, ...] = tuple(stage.value for stage in Stage)
 MAX_MESSAGE = 4_000
 _DESELECTED = "deselected"  # the reason that the run gives
@@ -61,6 +62,24 @@ class Cell:
     deselected: int = 0  # its cases that this run was told to leave out
 
 
+class Timing(NamedTuple):
+    """What one case cost; 0 stands for "not measured".
+
+    Attributes:
+        run, low, high: seconds of a run: the median of the repeats, the fastest, the slowest.
+        repeats: how many there were.
+        load: seconds of the load.
+        memory: bytes that the process held at most.
+    """
+
+    run: float
+    low: float
+    high: float
+    repeats: int
+    load: float
+    memory: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cases:
     """The cases of a run as columns; rows of a cell are neighbours, in the plan's order.
@@ -74,6 +93,7 @@ class Cases:
         ratio: error over tolerance of the worst element, NaN where there is none.
         ran_on, output, signature, known, reference, requested, attribution, repro: numbers in
             `names[column]`; 0 is "none".
+        timings: row -> how long it took and how much memory, of cases that are not an operator's.
         details: row -> what only the drawer shows (JSON, already encoded).
     """
 
@@ -84,6 +104,7 @@ class Cases:
     columns: Mapping[str, NDArray[Any]]
     names: Mapping[str, tuple[str, ...]]
     details: Mapping[int, bytes]
+    timings: Mapping[int, Timing] = field(default_factory=dict)
     shortened: int = 0
 
     def __len__(self) -> int:
@@ -137,6 +158,7 @@ class _Builder:
     unit_index: dict[tuple[str, str], int] = field(default_factory=dict)
     key_unit: list[int] = field(default_factory=list)
     details: dict[int, bytes] = field(default_factory=dict)
+    timings: dict[int, Timing] = field(default_factory=dict)
     shortened: int = 0
     strangers: int = 0
     deselected: Counter[int] = field(default_factory=Counter)
@@ -196,6 +218,8 @@ class _Builder:
         output = None if mismatch is None else mismatch.get("output")
         columns["ratio"].append(as_float(mismatch.get("ratio")) if mismatch else math.nan)
         columns["output"].append(named["output"](None if output is None else str(output)))
+        if row.seconds and row.check != OPERATORS:
+            self.timings[number] = _timing(row.seconds, row.peak_rss)
         if error or mismatch or row.reason:
             detail = self._detail(row, codes[0])
             if detail:
@@ -267,6 +291,21 @@ class _Builder:
                 self.shortened += 1
             detail["error"] = {"message": message, **error} if message else error
         return _encode(detail) if detail else b""
+
+
+def _timing(seconds: Mapping[str, Any], memory: int) -> Timing:
+    """The seconds of a case as `results/write.py` writes them."""
+    run = float(seconds.get("run") or 0)
+    runs = seconds.get("runs")
+    spread = runs if isinstance(runs, dict) else {}
+    return Timing(
+        run=run,
+        low=float(spread.get("min") or run),
+        high=float(spread.get("max") or run),
+        repeats=int(spread.get("n") or bool(run)),
+        load=float(seconds.get("load") or 0),
+        memory=memory,
+    )
 
 
 _PASSED = STATUSES.index("passed")
@@ -357,11 +396,13 @@ def _finish(builder: _Builder, cells: int) -> Cases:
     columns = {name: np.array(values) for name, values in builder.columns.items()}
     order = np.argsort(columns["cell"], kind="stable")
     details: dict[int, bytes] = builder.details
+    timings: dict[int, Timing] = builder.timings
     if (order != np.arange(len(order))).any():
         columns = {name: values[order] for name, values in columns.items()}
         place = np.empty(len(order), dtype=np.int64)
         place[order] = np.arange(len(order))
         details = {int(place[row]): text for row, text in builder.details.items()}
+        timings = {int(place[row]): each for row, each in builder.timings.items()}
     return Cases(
         start=np.searchsorted(columns["cell"], np.arange(cells + 1)).astype(np.int64),
         keys=tuple(builder.keys),
@@ -370,5 +411,6 @@ def _finish(builder: _Builder, cells: int) -> Cases:
         columns=columns,
         names={name: tuple(names.texts) for name, names in builder.named.items()},
         details=dict(sorted(details.items())),
+        timings=timings,
         shortened=builder.shortened,
     )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pytest_modelcompat.report.changed import WORDS, Word
 from pytest_modelcompat.report.markdown import headline
 from pytest_modelcompat.report.payload import payload
 from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES
@@ -38,7 +39,8 @@ STYLES = ("base.css", "states.css", "sections.css", "views.css", "media.css")
 #: in the order in which they are joined; each is a plain script in one shared scope
 SCRIPTS = (
     "dom.js", "data.js", "query.js", "route.js", "facts.js", "matrix.js", "operators.js",
-    "parity.js", "cases.js", "export.js", "drawer.js", "environments.js", "keys.js", "main.js",
+    "parity.js", "speed.js", "cases.js", "export.js", "drawer.js", "environments.js", "keys.js",
+    "main.js",
 )  # fmt: skip
 
 
@@ -48,6 +50,8 @@ def _read(folder: str, names: tuple[str, ...]) -> str:
 
 
 OPEN_STEPS = 2  # of a distribution; the first screen answers about the newest versions
+OPEN_MOVES = 10  # steps in the table of changes; the others are behind a line
+MAX_MOVES = 200
 MAX_CLUSTERS = 60  # of a kind, in the static part
 _FOLDED = {
     "no": "not", "unknown": "unknown", "fallback": "only with fallback", "yes": "can move",
@@ -58,7 +62,7 @@ _FOLDED = {
 @cache
 def style() -> str:
     """All of the page's style."""
-    return _read("css", STYLES)
+    return _read("css", STYLES) + "\n" + _read("vendor/uplot", ("uPlot.min.css",))
 
 
 @cache
@@ -68,15 +72,23 @@ def script() -> str:
     return f'(() => {{\n"use strict";\n{body}\n}})();'
 
 
+@cache
+def plotting() -> str:
+    """uPlot, as it came (templates/vendor/uplot)."""
+    return _read("vendor/uplot", ("uPlot.iife.min.js",))
+
+
 def _hash(text: str) -> str:
     digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
-def policy() -> str:
-    """The content security policy: this style and this script, and not one request."""
+def policy(*, plotted: bool = True) -> str:
+    """The content security policy: this style and these scripts, and not one request."""
+    scripts = [script(), plotting()] if plotted else [script()]
     return (
-        f"default-src 'none'; style-src {_hash(style())}; script-src {_hash(script())}; "
+        f"default-src 'none'; style-src {_hash(style())}; "
+        f"script-src {' '.join(map(_hash, scripts))}; "
         "base-uri 'none'; form-action 'none'"
     )
 
@@ -93,7 +105,13 @@ def _environment() -> Environment:
     environment.filters["count"] = count
     environment.filters["shorten"] = shorten
     environment.globals.update(
-        plural=plural, KINDS=KINDS, CASE_STATES=CASE_STATES, CELL_STATES=CELL_STATES
+        plural=plural,
+        KINDS=KINDS,
+        CASE_STATES=CASE_STATES,
+        CELL_STATES=CELL_STATES,
+        WORDS=WORDS,
+        OPEN_MOVES=OPEN_MOVES,
+        MAX_MOVES=MAX_MOVES,
     )
     return environment
 
@@ -173,6 +191,18 @@ def _groups(view: View) -> tuple[_Group, ...]:
     return tuple(groups)
 
 
+_ALWAYS = frozenset({"NEW-FAIL", "FIXED", "STILL-FAIL", "KNOWN", "NO-DATA"})
+_NO_COLUMN = "ENV-CHANGED"  # the environments have a column of their own
+
+
+def _columns(view: View) -> tuple[list[tuple[int, Word]], list[str]]:
+    """The words of change that get a column, with their places, and those that nothing has."""
+    numbered = [(place, each) for place, each in enumerate(WORDS) if each.word != _NO_COLUMN]
+    totals = view.changed.totals
+    shown = [(n, each) for n, each in numbered if totals[n] or each.word in _ALWAYS]
+    return shown, [each.word for n, each in numbered if (n, each) not in shown]
+
+
 def html(view: View) -> Iterator[str]:
     """The page, in pieces.
 
@@ -183,15 +213,20 @@ def html(view: View) -> Iterator[str]:
         Text; the static part first, the data after it.
     """
     packed = payload(view)
+    plotted = any(machine.models for machine in view.speed.hardware)
+    words, silent = _columns(view)
     template = _environment().get_template("page.html")
     yield from template.generate(
         view=view,
         headline=headline(view),
         families=_families(view),
         groups=_groups(view),
+        words=words,
+        silent=silent,
         about=view.about,
         left_out=packed.left_out,
-        policy=policy(),
+        policy=policy(plotted=plotted),
+        plotting=Markup(plotting()) if plotted else "",  # noqa: S704
         # Our own files, which hold no closing tag (a test looks).
         style=Markup(style()),  # noqa: S704
         script=Markup(script()),  # noqa: S704

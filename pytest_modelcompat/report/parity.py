@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_modelcompat.report.lanes import Lane, lanes, targets_text, varying
+from pytest_modelcompat.report.lanes import Lane, lanes, natural, targets_text, varying
 from pytest_modelcompat.report.operators import CHECK as OP_SUPPORT
 from pytest_modelcompat.report.states import CASE_STATES
 from pytest_modelcompat.report.text import number
@@ -17,10 +17,20 @@ from pytest_modelcompat.report.text import number
 if TYPE_CHECKING:
     from pytest_modelcompat.report.data import Data
 
-__all__ = ["HEAT", "Parity", "ParityCell", "ParityColumn", "ParityRow", "heat", "parity"]
+__all__ = [
+    "HEAT",
+    "Parity",
+    "ParityCell",
+    "ParityColumn",
+    "ParityRow",
+    "heat",
+    "parity",
+    "variant_of",
+]
 
 #: upper bounds of error / tolerance of the colour steps; the last step is everything beyond
 HEAT = (0.0, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
+_RIGHT = {n for n, state in enumerate(CASE_STATES) if state.key in {"passed", "fallback"}}
 _NOT_RUN = [state.key for state in CASE_STATES].index("not_run")
 
 
@@ -88,16 +98,43 @@ class ParityRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Made:
+    """All models of one producer's setting in one cell.
+
+    Attributes:
+        right: models whose every data set gave the right answer.
+        total: models that this producer made.
+        worst: of all of them.
+    """
+
+    right: int
+    total: int
+    worst: ParityCell
+
+
+@dataclass(frozen=True, kw_only=True)
+class Producer:
+    """A way of making models: a row of "producer by runtime"."""
+
+    variant: str
+    models: int
+    cells: tuple[Made | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parity:
     """The section: models worst first, cells by distribution, target and version.
 
     Attributes:
         reference: what every row is judged against, where it is the same for all; else empty.
+        rows: those of one model are neighbours.
+        producers: where models were made in several ways; else empty.
     """
 
     reference: str
     columns: tuple[ParityColumn, ...]
     rows: tuple[ParityRow, ...]
+    producers: tuple[Producer, ...] = ()
 
 
 def parity(data: Data) -> Parity:
@@ -116,20 +153,53 @@ def parity(data: Data) -> Parity:
     key_of = cases.column("key")
     for row in rows.tolist():
         _, unit, case = cases.keys[int(key_of[row])]
-        where = grid.setdefault((unit, _variant(unit, case)), {})
+        where = grid.setdefault((unit, variant_of(unit, case)), {})
         where.setdefault(int(cell_of[row]), []).append(row)
     columns = _columns(data, grid)
     made = [_row(data, model, variant, where, columns) for (model, variant), where in grid.items()]
-    made.sort(key=lambda row: (-row.worst, row.model, row.variant))
+    models: dict[str, float] = {}
+    for each in made:
+        models[each.model] = max(models.get(each.model, -1.0), each.worst)
+    made.sort(key=lambda row: (-models[row.model], row.model, -row.worst, row.variant))
     references = {row.reference for row in made}
     return Parity(
         reference=references.pop() if len(references) == 1 else "",
         columns=columns,
         rows=tuple(made),
+        producers=_producers(made, len(columns)),
     )
 
 
-def _variant(unit: str, case: str) -> str:
+def _producers(rows: list[ParityRow], columns: int) -> tuple[Producer, ...]:
+    """Each producer's setting over all models that it made."""
+    variants: dict[str, list[ParityRow]] = {}
+    for row in rows:
+        if row.variant:
+            variants.setdefault(row.variant, []).append(row)
+    if len(variants) < 2:  # noqa: PLR2004 - one producer is no comparison
+        return ()
+    return tuple(
+        Producer(
+            variant=variant,
+            models=len(same),
+            cells=tuple(_made([row.cells[n] for row in same]) for n in range(columns)),
+        )
+        for variant, same in sorted(variants.items(), key=lambda item: natural(item[0]))
+    )
+
+
+def _made(cells: list[ParityCell | None]) -> Made | None:
+    asked = [cell for cell in cells if cell is not None]
+    if not asked:
+        return None
+    return Made(
+        right=sum(cell.state in _RIGHT for cell in asked),
+        total=len(asked),
+        worst=max(asked, key=_weight),
+    )
+
+
+def variant_of(unit: str, case: str) -> str:
     """What stands between the model and the data set: the producer's setting, or nothing."""
     middle = case.rpartition("/")[0]
     return middle.removeprefix(unit).lstrip("/")

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_modelcompat.report.change import CHANGES
+from pytest_modelcompat.report.changed import WORDS
+from pytest_modelcompat.report.commands import commands
 from pytest_modelcompat.report.data import MARKS, STAGES
 from pytest_modelcompat.report.lanes import axis_face, axis_name, lanes
 from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES, OUTCOMES, STATUSES
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_modelcompat.report.speed import Figure
     from pytest_modelcompat.report.view import View
 
 __all__ = ["Payload", "pack", "payload"]
@@ -85,6 +88,7 @@ def payload(view: View) -> Payload:
         **_cells(view),
         "operators": _operators(view),
         "parity": _parity(view),
+        "speed": _speed(view),
         "notes": list(view.notes),
         "leftOut": left_out,
     }  # fmt: skip
@@ -161,6 +165,7 @@ def _words() -> dict[str, Any]:
         "outcomes": list(OUTCOMES),
         "stages": list(STAGES),
         "changes": list(CHANGES),
+        "words": [[each.word, list(each.codes), each.tone, each.meaning] for each in WORDS],
         "marks": MARKS,
         "ratio": {"scale": RATIO_SCALE, "none": _NONE, "zero": _ZERO, "infinite": _INFINITE},
     }
@@ -185,6 +190,7 @@ def _cells(view: View) -> dict[str, Any]:
             "seconds": dict(cell.seconds),
             "notes": list(cell.notes),
             "repro": cell.repro,
+            "commands": commands(cell)[1:] if cell.repro else commands(cell),
             "lead": face.lead.key,
             "tone": face.lead.tone,
             "glyph": face.lead.glyph,
@@ -286,4 +292,58 @@ def _parity(view: View) -> dict[str, Any]:
             }
             for row in section.rows
         ],
+        "producers": [
+            {
+                "variant": each.variant,
+                "models": each.models,
+                "cells": [
+                    [made.worst.row, made.worst.state, made.worst.step, made.right, made.total]
+                    if made
+                    else None
+                    for made in each.cells
+                ],
+            }
+            for each in section.producers
+        ],
     }
+
+
+def _speed(view: View) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": each.name,
+            "tracks": [
+                {
+                    "distribution": track.distribution,
+                    "where": track.where,
+                    "versions": list(track.versions),
+                    "cells": list(track.cells),
+                    "seconds": [_short(n) for n in track.seconds],
+                }
+                for track in each.tracks
+            ],
+            "models": [
+                [
+                    model.model,
+                    model.variant,
+                    [[_figure(figure) for figure in line] for line in model.figures],
+                ]
+                for model in each.models
+            ],
+        }
+        for each in view.speed.hardware
+    ]
+
+
+def _figure(figure: Figure | None) -> list[Any] | None:
+    if figure is None:
+        return None
+    times = [_short(n) for n in (figure.run, figure.low, figure.high, figure.load)]
+    return [
+        figure.row, figure.state, *times, figure.memory, figure.repeats, figure.sets, figure.change,
+    ]  # fmt: skip
+
+
+def _short(value: float) -> float:
+    """Four digits of a figure: no clock tells more."""
+    return float(f"{value:.4g}")

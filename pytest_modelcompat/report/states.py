@@ -89,7 +89,7 @@ CASE_STATES: tuple[State, ...] = (
         meaning="failed as a known issue expects",
     ),
     _state("fallback", "⤵ L", "moved", "hatch", "right answer, on another provider than asked"),
-    _state("not_run", "○ O", "quiet", "empty", "planned, and not measured"),
+    _state("not_run", "· O", "quiet", "empty", "planned, and not measured"),
     _state("skipped", "\N{EN DASH} S", "quiet", "line", "left out by a rule of the matrix"),
     NO_DATA,
     _state("passed", "✓ P", "good", "solid", "right answer, on the provider asked for"),

@@ -28,7 +28,18 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.report.data import Cell, Data
 
-__all__ = ["KINDS", "Step", "Verdict", "Walk", "judge", "merge", "steps", "unvaried", "walk"]
+__all__ = [
+    "KINDS",
+    "Step",
+    "Verdict",
+    "Walk",
+    "judge",
+    "merge",
+    "select",
+    "steps",
+    "unvaried",
+    "walk",
+]
 
 #: kind -> glyph, letter, what it says in two or three words, tone; worst first
 KINDS = {
@@ -208,11 +219,11 @@ def merge(
     old = members[0].old
     if old is not None and old[0] != usual:
         where += f" (from {old[0]})"
-    query = " ".join((verdict.query, *_select(members))) if verdict.query else ""
+    query = " ".join((verdict.query, *select(members))) if verdict.query else ""
     return replace(verdict, where=where, lanes=len(members), cells=cells, query=query)
 
 
-def _select(members: list[Walk]) -> list[str]:
+def select(members: Sequence[Walk]) -> list[str]:
     """The query words that find the cells moved to."""
     move = members[0]
     words = []
@@ -379,6 +390,7 @@ def _rest(change: Change) -> str:
         (change.still_missing, "not supported as before", "not supported as before"),
         (change.still_moved, "on another provider as before", "on another provider as before"),
         (counts["fixed"], "newly works", "newly work"),
+        (counts["flaky"], "is flaky", "are flaky"),
         (counts["added"], "measured for the first time", "measured for the first time"),
         (change.added_bad, "of these does not work", "of these do not work"),
         (change.unexpected, "passes unexpectedly", "pass unexpectedly"),

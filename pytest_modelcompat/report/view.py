@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_modelcompat.report.change import CHANGES
+from pytest_modelcompat.report.changed import Changed, changed_of
 from pytest_modelcompat.report.clusters import Cluster, clusters, message
 from pytest_modelcompat.report.data import STAGES
 from pytest_modelcompat.report.grid import Face, Grid, face, grid
@@ -19,6 +20,7 @@ from pytest_modelcompat.report.journey import journeys
 from pytest_modelcompat.report.lanes import lanes
 from pytest_modelcompat.report.operators import Operators, operators
 from pytest_modelcompat.report.parity import Parity, parity
+from pytest_modelcompat.report.speed import Speed, speed
 from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES, OUTCOMES, State
 from pytest_modelcompat.report.told import finished as run_ended
 from pytest_modelcompat.report.told import told as told_of
@@ -113,11 +115,13 @@ class View:
     journeys: tuple[Step, ...]
     grid: Grid
     faces: tuple[Face, ...]
+    changed: Changed
     clusters: tuple[Cluster, ...]
     failures: tuple[Failure, ...]
     failure_count: int
     operators: Operators
     parity: Parity
+    speed: Speed
     notes: tuple[str, ...]
     data: Data = field(repr=False)
     changes: NDArray[np.uint8] = field(repr=False)
@@ -148,11 +152,13 @@ def build(run: Data) -> View:
         journeys=journeys(run, lanes(run.cells)),
         grid=grid(run, faces),
         faces=faces,
+        changed=changed_of(run, moves),
         clusters=clusters(run, changes),
         failures=tuple(_failure(run, int(row), changes) for row in first),
         failure_count=len(rows),
         operators=operators(run, changes),
         parity=parity(run),
+        speed=speed(run),
         notes=_notes(run),
         data=run,
         changes=changes,

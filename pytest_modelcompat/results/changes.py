@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from pytest_modelcompat.results.model import NOT_OK_CASE, Outcome, Status
+from pytest_modelcompat.results.model import NOT_OK_CASE, NOT_OK_CELL, Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ __all__ = [
     "Kind",
     "PackageChange",
     "Side",
+    "excused",
     "is_new",
     "kind_of",
     "package_changes",
@@ -36,6 +37,13 @@ __all__ = [
 
 FAILS = (Outcome.NOT_OK, Outcome.XPASS)
 NO_DATA = frozenset({Status.NOT_RUN, Status.SKIPPED})
+_IDLE = frozenset(each.value for each in NO_DATA)
+_NOT_OK = frozenset(
+    {
+        *(each.value for each in NOT_OK_CASE),
+        *(each.value for each in NOT_OK_CELL),
+    }
+)
 _LOST = frozenset({Status.UNSUPPORTED, Status.GATED, Status.FALLBACK})
 
 
@@ -87,7 +95,8 @@ class Change:
         before: None where it was not there.
         after: None where it is not there.
         fails: whether it is new and counts as a failure.
-        packages: of ENV-CHANGED.
+        packages: of ENV-CHANGED; empty where the same versions came from other files.
+        place: of ENV-CHANGED: what else of the environment changed (`python`, `image`).
     """
 
     kind: Kind
@@ -101,6 +110,7 @@ class Change:
     after: Side | None = None
     fails: bool = False
     packages: tuple[PackageChange, ...] = ()
+    place: tuple[PackageChange, ...] = ()
 
 
 def kind_of(before: Side | None, after: Side | None) -> Kind | None:
@@ -147,7 +157,26 @@ def _level(side: Side) -> int:
 
 def is_new(before: Side | None, after: Side) -> bool:
     """Whether it counts as a failure and did not before."""
-    return after.outcome in FAILS and (before is None or before.outcome not in FAILS)
+    if after.outcome not in FAILS:
+        return False
+    return before is None or not (before.outcome in FAILS or excused(before, after.status))
+
+
+def excused(before: Side, now: str) -> bool:
+    """Whether an earlier run had this failure, and a baseline of its own made it no failure.
+
+    A run with a baseline calls old failures information. Without this, the run after it would take
+    them for new ones, and a nightly job whose baseline is the night before would fail every second
+    night.
+
+    Args:
+        before: what the earlier run says.
+        now: the status of the same case or cell now.
+    """
+    then = str.__str__(before.status)  # as text: members of an enumeration have a hash of their own
+    if before.outcome is not Outcome.INFO or then in _IDLE:
+        return False
+    return then == now or then in _NOT_OK
 
 
 def package_changes(before: Sequence[str], after: Sequence[str]) -> tuple[PackageChange, ...]:

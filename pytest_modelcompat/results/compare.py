@@ -7,6 +7,7 @@ read once, into 14 bytes a case. What the words mean is in changes.py.
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.results.changes import (
@@ -23,10 +24,12 @@ from pytest_modelcompat.results.changes import (
 from pytest_modelcompat.results.model import CellStatus, Outcome, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from pytest_modelcompat.results.load import Run
     from pytest_modelcompat.results.stored import StoredCase, StoredCell
+
+    _Key = tuple[str, tuple[tuple[str, str], ...]]
 
 __all__ = [
     "Change",
@@ -117,12 +120,15 @@ def _columns(run: Run, names: _Names, cell: str | None = None) -> dict[str, _Col
     return columns
 
 
-def compare_runs(before: Run, after: Run) -> Iterator[Change]:
+def compare_runs(before: Run, after: Run, *, across: Collection[str] = ()) -> Iterator[Change]:
     """What changed from one run to another.
 
     Args:
         before: the baseline.
         after: the run in question.
+        across: axes whose values may differ between a cell and its counterpart (`framework`: its
+            version may). Cells that are then alike are told apart by the axes all the same: only
+            what has exactly one counterpart is compared across.
 
     Yields:
         Changes cell by cell in the later run's order, the cell's own first; removed cells last.
@@ -130,8 +136,9 @@ def compare_runs(before: Run, after: Run) -> Iterator[Change]:
     names = _Names()
     first, second = _columns(before, names), _columns(after, names)
     old = {cell.key: cell for cell in before.cells}
+    partner = _partners(before, after, across)
     for cell in after.cells:
-        other = old.pop(cell.key, None)
+        other = old.pop(partner.get(cell.key, cell.key), None)
         yield from _cell_changes(before, other, after, cell)
         rows = second.get(cell.id, _Column(names))
         if other is None:
@@ -142,6 +149,36 @@ def compare_runs(before: Run, after: Run) -> Iterator[Change]:
             yield from _case_changes(names, cell, first.get(other.id, _Column(names)), rows)
     for cell in old.values():
         yield _of_cell(Kind.REMOVED, cell, before=_cell_side(cell), after=None)
+
+
+def _partners(before: Run, after: Run, across: Collection[str]) -> dict[_Key, _Key]:
+    """Later cell -> earlier cell, for those that are one cell but for the axes `across`."""
+    if not across:
+        return {}
+
+    def rest(cell: StoredCell) -> _Key:
+        axes = dict(cell.axes)
+        for name in across:
+            distribution = axes.pop(name, "").partition("==")[0] if name == "framework" else ""
+            axes.pop(name, None)
+            if distribution:
+                axes["framework"] = distribution
+        return cell.matrix, tuple(sorted(axes.items()))
+
+    same = {cell.key for cell in before.cells} & {cell.key for cell in after.cells}
+    sides: list[dict[_Key, list[_Key]]] = []
+    for run in (before, after):
+        found: dict[_Key, list[_Key]] = {}
+        for cell in run.cells:
+            if cell.key not in same:
+                found.setdefault(rest(cell), []).append(cell.key)
+        sides.append(found)
+    old, new = sides
+    return {
+        keys[0]: old[key][0]
+        for key, keys in new.items()
+        if len(keys) == 1 and len(old.get(key, ())) == 1
+    }
 
 
 def compare_cells(before: Run, first: str, after: Run, second: str) -> Iterator[Change]:
@@ -221,7 +258,8 @@ def _cell_changes(
     places = _place(old), _place(new)
     if None not in places and places[0] != places[1]:
         packages = package_changes(before.packages(old), after.packages(new))
-        yield _of_cell(Kind.ENV_CHANGED, new, before=earlier, after=later, packages=packages)
+        change = _of_cell(Kind.ENV_CHANGED, new, before=earlier, after=later, packages=packages)
+        yield replace(change, place=_moved(old, new))
 
 
 def _cell_kind(old: StoredCell, new: StoredCell) -> Kind | None:
@@ -240,6 +278,17 @@ def _place(cell: StoredCell) -> tuple[str | None, ...] | None:
     if not environment.get("lock_digest"):
         return None
     return tuple(environment.get(name) for name in ("lock_digest", "image_digest", "python"))
+
+
+def _moved(old: StoredCell, new: StoredCell) -> tuple[PackageChange, ...]:
+    """What of an environment changed beside its packages."""
+    names = (("python", "python"), ("image", "image_digest"))
+    pairs = [(name, old.environment.get(key), new.environment.get(key)) for name, key in names]
+    return tuple(
+        PackageChange(name=name, before=before, after=after)
+        for name, before, after in pairs
+        if before != after
+    )
 
 
 def _cell_side(cell: StoredCell) -> Side:

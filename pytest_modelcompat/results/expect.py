@@ -219,14 +219,19 @@ class KnownIndex:
             for each in self._cells.get(cell, self._other).of_unit(check, unit)
         )
 
-    def close(self, *, whole: bool) -> tuple[EntryReport, ...]:
+    def close(self, *, whole: bool, sharded: bool = False) -> tuple[EntryReport, ...]:
         """What became of every entry.
 
         Args:
             whole: every cell and case of the matrices was part of the run; else an entry that
                 selected nothing is not called stale.
+            sharded: other cells of the matrices run elsewhere: an entry that selects nothing here,
+                or shows only there, is decided when all are put together.
         """
-        states = [(each, each.state(whole=whole)) for each in self._entries]
+        states = [(each, each.state(whole=whole and not sharded)) for each in self._entries]
+        if sharded:
+            open_ = EntryState.UNDECIDED
+            states = [(e, open_ if state is EntryState.XPASS else state) for e, state in states]
         self._xpass = frozenset(each for each, state in states if state is EntryState.XPASS)
         return tuple(
             EntryReport(

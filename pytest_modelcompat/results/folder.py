@@ -30,7 +30,10 @@ __all__ = ["STORE", "adopt", "check_store", "make_folder", "prepare", "sweep"]
 STORE = "run.sqlite"
 # plan.json is not among those removed: the next run's plan replaces it at once.
 JUNIT = "junit.xml"
-OUTPUTS = ("index.html", "run.json", "cases.jsonl.gz", "compat.json", "summary.md", JUNIT)
+OUTPUTS = (
+    "index.html", "run.json", "cases.jsonl.gz", "compat.json", "summary.md", "changes.json",
+    "history.json", JUNIT,
+)  # fmt: skip
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp\Z")
 _SIDES = ("-wal", "-shm", "-journal")
 

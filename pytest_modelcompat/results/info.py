@@ -32,6 +32,12 @@ class RunInfo:
         baseline: the run that it was compared with, or None.
         notes: what a reader of the whole run must know.
         issues: id of a known issue -> its link.
+        shard: of `--compat-shard`: {"index", "count", "cells": of the whole matrices, "digest": of
+            their ids}; empty for a whole run.
+        known: of a shard: what its known issues selected and saw, so that all shards together can
+            decide; {"id", "matrix", "match", "check", "unit", "case", "expired", "selected",
+            "seen", "passed"}.
+        parts: of a merged run: {"id", "started", "finished", "shard"} of each part.
     """
 
     id: str
@@ -46,6 +52,9 @@ class RunInfo:
     baseline: str | None = None
     notes: tuple[str, ...] = ()
     issues: dict[str, str] = field(default_factory=dict)
+    shard: dict[str, Any] = field(default_factory=dict)
+    known: tuple[dict[str, Any], ...] = ()
+    parts: tuple[dict[str, str], ...] = ()
 
     def to_json(self) -> str:
         """As text, for the store."""
@@ -56,7 +65,7 @@ class RunInfo:
         """Back from `to_json`; what a later release added is left out."""
         known = {each.name for each in fields(cls)}
         values = {name: value for name, value in json.loads(text).items() if name in known}
-        for name in ("matrices", "notes"):
+        for name in ("matrices", "notes", "known", "parts"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
 
@@ -72,6 +81,7 @@ def new_run(
     baseline: str | None = None,
     notes: tuple[str, ...] = (),
     issues: dict[str, str] | None = None,
+    shard: dict[str, Any] | None = None,
 ) -> RunInfo:
     """A run that starts now on this host.
 
@@ -80,6 +90,7 @@ def new_run(
         baseline: id or folder name of the run it is compared with.
         notes: for the report.
         issues: id of a known issue -> its link.
+        shard: see `RunInfo`.
     """
     started = now()
     stamp = started[:19].translate(str.maketrans("", "", "-:"))
@@ -97,6 +108,7 @@ def new_run(
         baseline=baseline,
         notes=notes,
         issues=issues or {},
+        shard=shard or {},
     )
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_modelcompat.results.frames import Frames
     from pytest_modelcompat.results.stored import StoredCase, StoredCell, StoredEnvironment
 
-__all__ = ["Run", "load"]
+__all__ = ["Run", "load", "read_json"]
 
 _MOST_JSON = 512 * 2**20  # bytes of run.json or plan.json
 _MOST_LINE = 16 * 2**20  # bytes of one case
@@ -194,6 +194,32 @@ def load(folder: Path | str) -> Run:
     return Run(folder, step(data) if step else data, schema)
 
 
+def read_json(path: Path, newest: int) -> dict[str, Any] | None:
+    """A JSON file of ours beside run.json, bounded and checked.
+
+    Args:
+        path: the file.
+        newest: the newest `schema` of it that this release knows.
+
+    Returns:
+        Its mapping, or None where there is no such file.
+
+    Raises:
+        StoredRunProblem: damaged, no regular file, or newer than this release.
+    """
+    try:
+        with open_plain(path) as file:
+            data = _json(path, file)
+    except FileNotFoundError:
+        return None
+    schema = data.get("schema")
+    if type(schema) is not int or schema < 1:
+        raise errors.stored_bad(path, "`schema` is not a version that ever was")
+    if schema > newest:
+        raise errors.stored_newer(path, schema, newest)
+    return data
+
+
 def _count_off(planned: Counter[tuple[str, str]], record: StoredCase) -> None:
     """Every case must be one that run.json counts; so a file that never ends is found out too."""
     key = (record.cell, record.status.value)
@@ -266,6 +292,7 @@ def _info(path: Path, data: Any) -> RunInfo:
         raise errors.stored_bad(path, "`run` is not a mapping")
     types: dict[str, type] = {
         "tool": dict, "host": dict, "issues": dict, "matrices": list, "notes": list,
+        "shard": dict, "known": list, "parts": list,
     }  # fmt: skip
     values: dict[str, Any] = {"id": "", "started": ""}
     for each in fields(RunInfo):
@@ -278,10 +305,12 @@ def _info(path: Path, data: Any) -> RunInfo:
         values[each.name] = tuple(value) if isinstance(value, list) else value
     flat: list[Any] = [*values.get("notes", ()), *values.get("issues", {}).values()]
     flat += values.get("tool", {}).values()
-    for matrix in values.get("matrices", ()):
-        flat += matrix.values() if type(matrix) is dict else [None]
+    for one in (*values.get("matrices", ()), *values.get("parts", ())):
+        flat += one.values() if type(one) is dict else [None]
     if not all(type(each) is str for each in flat):
         raise errors.stored_bad(path, "`run` holds something that is not text")
+    if not all(type(each) is dict for each in values.get("known", ())):
+        raise errors.stored_bad(path, "`run.known` holds something that is not a mapping")
     return RunInfo(**values)
 
 

@@ -16,14 +16,14 @@ from pytest_modelcompat import __version__
 from pytest_modelcompat.results.files import atomic_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from pytest_modelcompat.environments.protocol import EnvironmentSpec
     from pytest_modelcompat.matrix.model import Cell, Image, Matrix
     from pytest_modelcompat.runner.plan import Plan, PlannedCell, Workload
 
-__all__ = ["PLAN", "SCHEMA", "plan_digest", "plan_text", "write_plan"]
+__all__ = ["PLAN", "SCHEMA", "cells_digest", "plan_digest", "plan_text", "write_plan"]
 
 PLAN = "plan.json"
 SCHEMA = 1
@@ -96,6 +96,12 @@ def plan_digest(plan: Plan) -> str:
             digest.update(known)
         digest.update(b"\n")
     return digest.hexdigest()
+
+
+def cells_digest(identities: Iterable[str]) -> str:
+    """What the parts of one run agree on: the ids of all cells, in order."""
+    text = "\n".join(identities)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _dump(value: Any) -> str:

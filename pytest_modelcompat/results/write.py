@@ -62,28 +62,49 @@ def write_outputs(
     environments = store.environments()
     by_id = {each.id: each for each in environments}
     counts = store.counts()
+    write_run(
+        folder,
+        run_info,
+        (dump(_environment(each)) for each in environments),
+        (
+            dump(_cell(cell, by_id.get(cell.environment or ""), counts.get(cell.id, {})))
+            for cell in store.cells()
+        ),
+    )
+
+
+def write_run(
+    folder: Path, info: RunInfo, environments: Iterable[str], cells: Iterable[str]
+) -> None:
+    """Write run.json.
+
+    Args:
+        folder: the report folder.
+        info: the head.
+        environments: each as its line of JSON.
+        cells: the same.
+    """
     with atomic_file(folder / RUN) as file:
-        head = {"schema": SCHEMA, "run": _run(run_info)}
+        head = {"schema": SCHEMA, "run": _run(info)}
         file.write(f'{dump(head)[:-1]},\n"environments":['.encode())
-        _lines(file, (dump(_environment(each)) for each in environments))
+        _lines(file, environments)
         file.write(b'\n],\n"cells":[')
-        _lines(
-            file,
-            (
-                dump(_cell(cell, by_id.get(cell.environment or ""), counts.get(cell.id, {})))
-                for cell in store.cells()
-            ),
-        )
+        _lines(file, cells)
         file.write(b"\n]}\n")
 
 
 def write_cases(file: IO[bytes], cases: Iterable[CaseRecord]) -> None:
     """One case a line, compressed; equal cases give equal bytes, whatever the clock says."""
+    write_lines(file, (dump(case_line(case)) for case in cases))
+
+
+def write_lines(file: IO[bytes], lines: Iterable[str]) -> None:
+    """Lines of cases.jsonl.gz, compressed."""
     # Level 6 costs a third of what 9 does, for a few percent of size.
     with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
         buffered = io.BufferedWriter(cast("io.RawIOBase", packed), buffer_size=1 << 18)
-        for case in cases:
-            buffered.write(dump(case_line(case)).encode())
+        for line in lines:
+            buffered.write(line.encode())
             buffered.write(b"\n")
         buffered.flush()
 
@@ -179,6 +200,9 @@ def _run(run: RunInfo) -> dict[str, Any]:
         "baseline": run.baseline,
         "notes": list(run.notes),
         "issues": run.issues,
+        "shard": run.shard,
+        "known": list(run.known),
+        "parts": list(run.parts),
     }
     keep = {"id", "started", "finished", "tool", "host", "matrices", "plan_digest", "baseline"}
     return {name: value for name, value in shown.items() if value or name in keep}

@@ -38,8 +38,10 @@ from pytest_modelcompat.runner.orders import (
     cell_environment,
     on_host,
     order_for,
+    place_adapter,
     place_files,
 )
+from pytest_modelcompat.runner.settings import Members
 from pytest_modelcompat.runner.zipapp import worker_file
 from pytest_modelcompat.worker.protocol import CHUNK, Parser, request
 
@@ -291,14 +293,18 @@ def _nonsense(message: dict[str, Any], problem: Exception) -> Event:
     return Note(message=text)
 
 
-def start(planned: PlannedCell, prepared: Prepared, *, folder: Path) -> CellProcess:
+def start(
+    planned: PlannedCell, prepared: Prepared, *, folder: Path, members: Members | None = None
+) -> CellProcess:
     """Start the worker of a planned cell.
 
     Args:
         planned: the cell and its work.
         prepared: its environment.
         folder: private to this cell, empty.
+        members: kinds of environments, and adapters; ours by default.
     """
+    members = members or Members()
     root = place_files(planned, folder)
     scratch = folder / "scratch"
     scratch.mkdir()
@@ -307,7 +313,10 @@ def start(planned: PlannedCell, prepared: Prepared, *, folder: Path) -> CellProc
     env = cell_environment(planned.cell, scratch=scratch)
     if on_host(planned.cell):
         env.setdefault("MODELCOMPAT_CODE", str(worker.with_suffix("")))
-    kind = registry.kind_of(prepared.spec)
+    kind = registry.kind_of(prepared.spec, members.environments)
+    runtime = planned.cell.framework.runtime
+    strange = members.strange_runtimes.get(runtime)
+    adapter = place_adapter(strange, runtime, folder) if strange else None
     inside = partial(kind.inside, prepared=prepared, folder=folder)
     return CellProcess(
         kind,
@@ -317,9 +326,10 @@ def start(planned: PlannedCell, prepared: Prepared, *, folder: Path) -> CellProc
             bundles=tuple(map(inside, bundles)),
             root=inside(root) if root else None,
             slowdown=prepared.slowdown,
+            adapter=inside(adapter) if adapter else None,
         ),
         folder=folder,
-        files=[*bundles, *([root] if root else [])],
+        files=[*bundles, *([root] if root else []), *([adapter] if adapter else [])],
         env=env,
         worker=worker,
         limits=planned.cell.limits,

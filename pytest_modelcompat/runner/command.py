@@ -38,7 +38,7 @@ OUTPUT_LIMIT = 4 * 2**20  # bytes kept of each stream, half from its beginning, 
 PIPE_SIZE = 2**20  # a worker that writes a few results ahead of a busy host need not wait
 
 _running: set[socket.socket] = set()
-_running_lock = threading.Lock()
+_running_lock = threading.RLock()  # a Ctrl-C in `stop_all` has it called again
 _stopped = threading.Event()
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pytest_modelcompat.runner.cell import CellProcess
     from pytest_modelcompat.runner.places import Places
     from pytest_modelcompat.runner.plan import PlannedCase, PlannedCell, Workload
+    from pytest_modelcompat.runner.settings import Members
 
 __all__ = ["CellEnd", "Measurer"]
 
@@ -89,6 +90,7 @@ class Measurer:
         places: folders that are told by name.
         bundles: opens a bundle file, shared between cells.
         repro: the command that shows a unit.
+        members: kinds of environments, and adapters.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Measurer:
         places: Places,
         bundles: Callable[[Path], Bundle],
         repro: Callable[[PlannedCell, str, str], str],
+        members: Members,
     ) -> None:
         self.planned = planned
         self.prepared = prepared
@@ -112,6 +115,7 @@ class Measurer:
         self._board = board
         self._expect = expect
         self._folder = folder
+        self._members = members
         self._places = places
         self._bundles = bundles
         self._repro = lru_cache(maxsize=None)(partial(repro, planned))
@@ -158,7 +162,7 @@ class Measurer:
     # -- the conversation -----------------------------------------------------------------------
 
     def _start(self) -> CellProcess:
-        process = start(self.planned, self.prepared, folder=self._folder)
+        process = start(self.planned, self.prepared, folder=self._folder, members=self._members)
         with self._lock:
             self._process = process
             if self._stopped:

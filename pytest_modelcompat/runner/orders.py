@@ -25,6 +25,7 @@ __all__ = [
     "observed",
     "on_host",
     "order_for",
+    "place_adapter",
     "place_files",
 ]
 
@@ -96,6 +97,7 @@ class CaseOrder:
     variant: str | None = None
 
 
+_ADAPTER = "modelcompat_adapter_"  # what a module's name begins with: no package has that name
 _INHERITED = (
     "PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
     "NVIDIA_DRIVER_CAPABILITIES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
@@ -125,6 +127,18 @@ def place_files(planned: PlannedCell, folder: Path) -> Path | None:
     return found
 
 
+def place_adapter(file: Path, name: str, folder: Path) -> Path:
+    """Put an adapter of another plugin into a folder of its own, for its module alone to be found.
+
+    Returns:
+        The module's file.
+    """
+    target = folder / "adapter" / f"{_ADAPTER}{name}.py"
+    target.parent.mkdir()
+    shutil.copyfile(file, target)
+    return target
+
+
 def cell_environment(cell: Cell, *, scratch: Path) -> dict[str, str]:
     """The environment variables of a cell's process; secrets of the user's are not among them.
 
@@ -147,7 +161,12 @@ def observed() -> dict[str, str]:
 
 
 def order_for(
-    cell: Cell, *, bundles: tuple[Path, ...], root: Path | None, slowdown: float = 1.0
+    cell: Cell,
+    *,
+    bundles: tuple[Path, ...],
+    root: Path | None,
+    slowdown: float = 1.0,
+    adapter: Path | None = None,
 ) -> Order:
     """The order for a cell.
 
@@ -156,14 +175,16 @@ def order_for(
         bundles: of all its workloads, in order, as seen in the cell.
         root: folder of the models that are files of their own, likewise.
         slowdown: stretches the time limits.
+        adapter: module of an adapter that the worker does not have, as seen in the cell.
     """
     framework = cell.framework
     reserves = any(word in cell.provider for word in _RESERVING)
     base = min(BASE.get(framework.runtime, ("cpu",)))
     return Order(
-        runtime=framework.runtime,
+        runtime=framework.runtime if adapter is None else f"module:{adapter.stem}",
         distribution=framework.distribution,
         module=framework.module,
+        path=() if adapter is None else (adapter.parent,),
         provider=cell.provider,
         options=dict(cell.options),
         case=cell.limits.case * slowdown,

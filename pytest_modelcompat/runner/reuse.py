@@ -36,7 +36,7 @@ from pytest_modelcompat.results.model import (
 from pytest_modelcompat.runner.measure import CellEnd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_modelcompat.environments.protocol import Prepared
     from pytest_modelcompat.runner.plan import PlannedCell, Workload
@@ -63,13 +63,17 @@ class Reuse:
         cache: the cache folder.
         run: id of the run that is going on, told by those who reuse its results later.
         started: when it started, ISO 8601.
+        adapters: of other plugins; they decide a result as our own code does.
     """
 
-    def __init__(self, cache: Path, *, run: str, started: str) -> None:
+    def __init__(
+        self, cache: Path, *, run: str, started: str, adapters: Mapping[str, Path] | None = None
+    ) -> None:
         self._folder = cache / "results"
         self._blobs = Blobs(self._folder)
         self._run = run
         self._started = started
+        self._adapters = adapters or {}
 
     def key(self, planned: PlannedCell, prepared: Prepared) -> str:
         """What decides this cell's results, as a digest."""
@@ -78,8 +82,14 @@ class Reuse:
             _FORMAT, _code(), _host(), cell.id, prepared.lock.digest, prepared.python_version,
             prepared.image_digest, asdict(cell.framework), cell.provider, cell.env, cell.options,
             asdict(cell.limits), [_work(work) for work in planned.workloads],
+            self._adapter(cell.framework.runtime),
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def _adapter(self, runtime: str) -> str:
+        """Digest of an adapter that another plugin brings."""
+        path = self._adapters.get(runtime)
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
 
     def load(self, key: str, blobs: Blobs) -> tuple[CellEnd, list[CaseRecord]] | None:
         """A kept cell, its outputs put into the run's own folder; None where there is none.

@@ -27,7 +27,7 @@ from pytest_modelcompat.results.model import (
     Stage,
     Status,
 )
-from pytest_modelcompat.results.plan_file import write_plan
+from pytest_modelcompat.results.plan_file import cells_digest, write_plan
 from pytest_modelcompat.results.records import batches
 from pytest_modelcompat.results.store import Store
 from pytest_modelcompat.results.write import write_outputs
@@ -82,7 +82,7 @@ class Running:
         self._references: References | None = None
         self._schedule: Schedule | None = None
         self._measurers: set[Measurer] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a Ctrl-C in `stop` has it called again
         self._stopped = ""
         self._error: BaseException | None = None
         self._reuse = Reuse(settings.cache, run="", started="")
@@ -102,7 +102,12 @@ class Running:
             settings.report, plan_digest=self.plan.digest, run=self._info(), fresh=settings.fresh
         )
         run = self._store.run
-        self._reuse = Reuse(settings.cache, run=run.id, started=run.started)
+        self._reuse = Reuse(
+            settings.cache,
+            run=run.id,
+            started=run.started,
+            adapters=settings.members.strange_runtimes,
+        )
         write_plan(settings.report, self.plan)
         self._store.register_cells([planned.cell.id for planned in self.plan.cells])
         sweep(settings.cache)
@@ -128,6 +133,7 @@ class Running:
             ),
             baseline=self.verdicts.baseline,
             notes=self.plan.notes,
+            shard=self._shard(),
             issues={
                 known.id: known.issue
                 for matrix in self.plan.matrices
@@ -135,6 +141,16 @@ class Running:
                 if known.issue
             },
         )
+
+    def _shard(self) -> dict[str, Any]:
+        """What the parts of a run agree on, so that a merge can tell whether all are there."""
+        index, count = self.settings.shard
+        if count == 1:
+            return {}
+        every = [cell for matrix in self.plan.matrices for cell in matrix.whole or ()]
+        return {
+            "index": index, "count": count, "cells": len(every), "digest": cells_digest(every),
+        }  # fmt: skip
 
     @property
     def store(self) -> Store:
@@ -150,7 +166,9 @@ class Running:
     def _prepare(self, spec: EnvironmentSpec) -> Prepared | Failure:
         self.board.preparing(1)
         try:
-            made = registry.prepare(spec, cache=self.settings.cache)
+            made = registry.prepare(
+                spec, cache=self.settings.cache, kinds=self.settings.members.environments
+            )
         except command.StoppedError:
             return Failure(
                 spec=spec,
@@ -273,6 +291,7 @@ class Running:
                 places=Places(cell=folder, cache=self.settings.cache),
                 bundles=self._bundle,
                 repro=self._repro,
+                members=self.settings.members,
             )
             with self._lock:
                 self._measurers.add(measurer)
@@ -337,7 +356,10 @@ class Running:
             len(self.selection.get(planned.cell.id, ())) == planned.size
             for planned in self.plan.cells
         )
-        self.verdicts.close(self.store, self.board, whole=whole)
+        sharded = self.settings.shard[1] > 1  # other cells of the matrix run elsewhere
+        self.verdicts.close(self.store, self.board, whole=whole, sharded=sharded)
+        if sharded and whole:
+            self.store.set_run(replace(self.store.run, known=self.verdicts.seen()))
         stale = [each.entry.id for each in self.verdicts.issues if each.state is EntryState.STALE]
         if stale:
             note = f"known issues that selected nothing: {', '.join(stale)}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -83,9 +84,10 @@ class Schedule:
             self._thread(self._run_loop)
 
     def join(self, seconds: float) -> bool:
-        """Wait for the threads to end; whether they did."""
+        """Wait for the threads to end, so many seconds for all of them; whether they did."""
+        end = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(seconds)
+            thread.join(max(0.0, end - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _thread(self, loop: Callable[[], None]) -> None:

@@ -4,10 +4,55 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.environments.cache import cache_folder
+from pytest_modelcompat.environments.registry import KINDS
+from pytest_modelcompat.runner.zipapp import of_the_worker
 
-__all__ = ["Settings"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_modelcompat.environments.protocol import EnvironmentKind
+
+__all__ = ["Members", "Settings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Members:
+    """Who takes part at each seam, by the names that a matrix uses; see `members.py`.
+
+    Attributes:
+        environments: kinds.
+        runtimes: the adapters' files.
+        checks: see `checks.protocol.Check`.
+    """
+
+    environments: Mapping[str, EnvironmentKind] = field(default_factory=lambda: KINDS)
+    runtimes: Mapping[str, Path] = field(default_factory=dict)
+    checks: Mapping[str, Any] = field(default_factory=dict)
+
+    def names(self) -> dict[str, Any]:
+        """What `matrix.load_matrices` has to know of them."""
+        return {
+            "checks": tuple(self.checks),
+            "runtimes": tuple(self.runtimes),
+            "kinds": self.strange_kinds,
+        }
+
+    @property
+    def strange_kinds(self) -> dict[str, Mapping[str, str]]:
+        """Kinds of environments of other plugins, and the settings that each takes."""
+        return {
+            name: dict(getattr(kind, "settings", {}))
+            for name, kind in self.environments.items()
+            if name not in KINDS
+        }
+
+    @property
+    def strange_runtimes(self) -> dict[str, Path]:
+        """Adapters of other plugins: files that go into the cell."""
+        return {name: path for name, path in self.runtimes.items() if not of_the_worker(path)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,3 +69,4 @@ class Settings:
     fail_on: frozenset[str] = frozenset()
     baseline: Path | None = None
     cache: Path = field(default_factory=cache_folder)
+    members: Members = field(default_factory=Members)

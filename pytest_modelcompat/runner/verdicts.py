@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.results.expect import EntryReport, EntryState, KnownIndex
 from pytest_modelcompat.results.model import Expectation, Outcome, Status
@@ -79,7 +79,11 @@ class Verdicts:
             message=str((record.measurement.error or {}).get("message", "")),
         )
         old = self._before is not None and self._before.failed(
-            record.cell, check=record.check, unit=record.unit, case=record.case
+            record.cell,
+            check=record.check,
+            unit=record.unit,
+            case=record.case,
+            status=record.judgement.status,
         )
         return _not_new(found) if old else found
 
@@ -99,16 +103,36 @@ class Verdicts:
         """Whether cells have cases that are only judged when all of them are done."""
         return bool(self._late)
 
-    def close(self, store: Store, board: Board, *, whole: bool) -> None:
+    def seen(self) -> tuple[dict[str, Any], ...]:
+        """What each known issue selected and saw, for whoever puts the shards together."""
+        return tuple(
+            {
+                "id": each.entry.id,
+                "matrix": each.matrix,
+                "match": {axis: list(patterns) for axis, patterns in each.entry.match.patterns},
+                "check": each.entry.check,
+                "unit": each.entry.unit,
+                "case": each.entry.case,
+                "expired": each.state is EntryState.EXPIRED,
+                "selected": each.selected,
+                "seen": each.seen,
+                "passed": each.passed,
+            }
+            for each in self.issues
+        )
+
+    def close(self, store: Store, board: Board, *, whole: bool, sharded: bool = False) -> None:
         """Decide what only the end can tell, in the store and on the board.
 
         Args:
             store: every planned case has a record.
             board: of the same run.
             whole: nothing was deselected or stopped.
+            sharded: other cells of the matrices run elsewhere; what a known issue does there is
+                for `modelcompat merge` to see.
         """
         self.judge_late(store, board)
-        self.issues = self._known.close(whole=whole)
+        self.issues = self._known.close(whole=whole, sharded=sharded)
         if any(report.state is EntryState.XPASS for report in self.issues):
             for planned in self._plan.cells:
                 self._unexpected(planned.cell.id, store, board)

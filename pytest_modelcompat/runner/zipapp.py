@@ -9,11 +9,18 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
-__all__ = ["worker_file"]
+__all__ = ["ADAPTERS", "of_the_worker", "worker_file"]
 
 _PACKAGE = "modelcompat_worker"  # its own name: the cell may have this plugin installed, too
 _SOURCE = Path(__file__).parent.parent / "worker"
+ADAPTERS = _SOURCE / "runtimes"
+"""Where our own adapters are."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def of_the_worker(path: Path) -> bool:
+    """Whether a file is part of the worker, and so in the cell by itself."""
+    return path.is_relative_to(_SOURCE)
 
 
 def worker_file(cache: Path) -> Path:

@@ -20,6 +20,7 @@ VIEWS = {
     "overview": "#/overview",
     "operators": "#/operators",
     "parity": "#/parity",
+    "speed": "#/speed",
     "cases": "#/cases?q=is%3Afailure",
     "environments": "#/environments",
     "about": "#/about",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_modelcompat.report.change import CHANGES
 from pytest_modelcompat.report.data import STAGES, read
 from pytest_modelcompat.report.states import OUTCOMES, STATUSES
 from pytest_modelcompat.report.view import build
@@ -218,6 +219,10 @@ QUERIES = {
     "is:known": lambda c: c["outcome"] == "xfail",
     "is:new": lambda c: c["change"] == "new",
     "is:measured": lambda c: c["status"] not in {"not_run", "skipped"},
+    "is:flaky": lambda c: c["change"] == "flaky",
+    "change:new-fail,FIXED": lambda c: c["change"] in {"new", "fixed"},
+    "change:known": lambda c: c["change"] in {"known", "known_new"},
+    "change:NO-DATA python:3.9": lambda c: c["change"] == "no_data" and c["python"] == "3.9",
     "op:Conv": lambda c: c["unit"] == "ai.onnx::Conv",
     "op:conv*": lambda c: c["check"] == "op_support" and "::conv" in c["unit"].lower(),
     "op:ai.onnx.ml::*": lambda c: c["unit"].startswith("ai.onnx.ml::"),
@@ -252,8 +257,6 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The cases of the usual run, read by Python."""
     view = build(read(write(tmp_path_factory.mktemp("records"), KINDS["usual"])))
     cases = view.data.cases
-    changes = ("", "new", "fixed", "still", "known", "added", "moved", "back", "no_data",
-               "known_new")  # fmt: skip
     found = []
     for position, cell in enumerate(view.data.cells):
         for row in range(int(cases.start[position]), int(cases.start[position + 1])):
@@ -264,7 +267,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
                 "status": STATUSES[int(cases.column("status")[row])],
                 "outcome": OUTCOMES[int(cases.column("outcome")[row])],
                 "stage": STAGES[int(cases.column("stage")[row])],
-                "change": changes[int(view.changes[row])],
+                "change": CHANGES[int(view.changes[row])],
                 "opset": int(cases.column("opset")[row]),
                 "ratio": None if math.isnan(ratio) else ratio,
                 **{name: cases.names[name][int(cases.column(name)[row])]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from pytest_modelcompat.results import changes_file
 from tests.project import Project
 
 pytestmark = pytest.mark.network
@@ -96,3 +97,10 @@ def test_given_data_that_is_wrong_fails_until_it_is_the_baseline(tmp_path) -> No
     assert second.code == 0, second.out
     assert {(c["status"], c["outcome"]) for c in second.cases} == {("failed", "info")}
     assert second.run["run"]["baseline"]
+    changes = changes_file.read(second.report).changes
+    assert {(each.kind.value, each.fails) for each in changes} == {("STILL-FAIL", False)}
+    third = wrong.run(
+        tmp_path, "--compat-matrix=matrices/m.yaml", "--compat-baseline=reports/latest",
+        "--compat-report=third",
+    )  # fmt: skip
+    assert third.code == 0, third.out  # night after night, each against the one before

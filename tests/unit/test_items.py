@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from types import SimpleNamespace
 
@@ -347,3 +349,20 @@ def test_a_bad_cells_line_tells_why_and_what_is_known() -> None:
     assert "more" not in line
     assert " [known: K]: 3 not_run" in line
     assert len(line) < 300
+
+
+# Ctrl-C -------------------------------------------------------------------------------------------
+
+
+def test_an_item_that_waits_hears_an_interrupt(compat: Compat) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    item = compat.items()["ai.onnx.Relu"]
+    timer = threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGINT])
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            item.wait(compat)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        timer.join()
+    compat.count(relu(0))  # nobody holds what the threads need

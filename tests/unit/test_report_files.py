@@ -8,7 +8,8 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,9 +24,6 @@ from pytest_modelcompat.report.text import clean
 from pytest_modelcompat.report.view import View, build
 from tests.browser.folders import Made, small
 from tests.browser.synthetic import HOSTILE, Draw, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Tags(HTMLParser):
@@ -115,10 +113,13 @@ def test_the_policy_names_exactly_the_style_and_the_script_of_the_page(any_view:
         )
         if "type" not in attributes
     ]
-    assert len(run) == len(tags.texts["style"]) == 1
+    assert len(tags.texts["style"]) == 1
+    assert len(run) == 2, "uPlot and the page's own"
+    named = []
     for text in (*run, *tags.texts["style"]):
-        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        assert f"'sha256-{digest}'" in policy
+        named.append(base64.b64encode(hashlib.sha256(text.encode()).digest()).decode())
+        assert f"'sha256-{named[-1]}'" in policy
+    assert policy.count("sha256-") == len(named)
     assert "unsafe" not in policy
 
 
@@ -292,3 +293,20 @@ def test_terminal_reads_a_folder(tmp_path: Path):
     text = summary(folder, 100)
     assert "✗ Not on Python 3.11, host, CPU: 1 operator newly fails (Op1)" in text
     assert text.endswith(f"report: {folder / 'index.html'}")
+
+
+def test_what_is_vendored_is_what_it_says():
+    folder = Path(report.__file__).parent / "templates" / "vendor" / "uplot"
+    sums = dict(
+        reversed(line.split()) for line in (folder / "SHA256SUMS").read_text("utf-8").splitlines()
+    )
+    assert set(sums) == {each.name for each in folder.iterdir()} - {"SHA256SUMS", "README.md"}
+    for name, digest in sums.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    assert "MIT" in (folder / "LICENSE").read_text("utf-8")
+
+
+def test_a_page_without_figures_carries_no_plotter(tmp_path: Path):
+    page = report.render(small(tmp_path, [Made(version="1.0.0", cases="PP")])).read_text("utf-8")
+    assert "uPlot=function" not in page
+    assert page.count("<script>") == 1

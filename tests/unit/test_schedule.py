@@ -138,3 +138,27 @@ def test_what_is_raised_is_handed_on(where: str) -> None:
     (error,) = log.errors
     assert isinstance(error, ZeroDivisionError)
     assert not log.finished.is_set()
+
+
+def test_threads_that_do_not_end_are_waited_for_together() -> None:
+    """Not one after the other: a Ctrl-C waits for this."""
+    log, end = Log(), threading.Event()
+    schedule = log.schedule(
+        [planned("a"), planned("b", None)], prepare=lambda _: end.wait(), run=lambda *_: end.wait()
+    )
+    asked: list[float] = []
+
+    def watched(thread: threading.Thread) -> SimpleNamespace:
+        def join(seconds: float) -> None:
+            asked.append(seconds)
+            thread.join(seconds)
+
+        return SimpleNamespace(join=join, is_alive=thread.is_alive)
+
+    schedule._threads = [watched(thread) for thread in schedule._threads]
+    assert len(schedule._threads) > 1
+    assert not schedule.join(0.2)
+    assert asked[0] > 0.1
+    assert sum(asked[1:]) == 0
+    end.set()
+    assert schedule.join(10)

@@ -214,6 +214,29 @@ def test_a_cell_that_ends_as_it_did_is_nothing_new(before: Path) -> None:
     assert asked.cell("cell-a", status=CellStatus.COMPLETED, **told).outcome is Outcome.OK
 
 
+@pytest.mark.parametrize("status", ["failed", "crashed", "unsupported"])
+def test_what_a_baseline_of_the_baseline_excused_is_not_new_again(tmp_path, status: str) -> None:
+    """Night after night, each with the one before as its baseline."""
+    excused = relu(0, status=status, cell="then", outcome="info")
+    broken = cell("then", status=CellStatus.MISCONFIGURED, outcome=Outcome.INFO)
+    before = report_folder(tmp_path / "before", [excused], [broken])
+    asked = verdicts(a_plan(a_planned()), baseline=before, fail_on={"unsupported"})
+    assert asked.expect(relu(0, status=status)).expectation.outcome is Outcome.INFO
+    told = {"stage": None, "reason": ""}
+    same = asked.cell("cell-a", status=CellStatus.MISCONFIGURED, **told)
+    assert same.outcome is Outcome.INFO
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [("unsupported", "info"), ("not_run", "info"), ("failed", "xfail")]
+)
+def test_what_was_no_failure_then_excuses_none_now(tmp_path, status: str, outcome: str) -> None:
+    then = relu(0, status=status, cell="then", outcome=outcome)
+    before = report_folder(tmp_path / "before", [then], [cell("then")])
+    asked = verdicts(a_plan(a_planned()), baseline=before)
+    assert asked.expect(relu(0, status="failed")).expectation.outcome is Outcome.NOT_OK
+
+
 def test_a_known_issue_stays_one_beside_a_baseline(before: Path) -> None:
     plan = a_plan(a_planned(), known_issues=(KnownIssue(id="K", unit=RELU),))
     found = verdicts(plan, baseline=before).expect(relu(0, status="failed"))

@@ -96,6 +96,25 @@ function caseRow(row) {
   ];
 }
 
+const UNITS = 14; // named above the list
+
+/** Which operators and models the found cases are about, most cases first.
+ * @param {Uint32Array} rows @param {string} query @returns {Child[]} */
+function unitCounts(rows, query) {
+  const counts = new Uint32Array(run.units.length);
+  const { key } = run.columns;
+  const { keys } = run;
+  for (const row of rows) counts[keys[key[row]][0]]++;
+  const found = [...counts.keys()].filter((unit) => counts[unit]).sort((a, b) => counts[b] - counts[a] || a - b);
+  if (!found.length) return [];
+  const operators = found.filter((unit) => run.units[unit][0] === "op_support").length;
+  const told = [operators && plural(operators, "operator"), found.length > operators && plural(found.length - operators, "model")].filter(Boolean).join(", ");
+  return [el("b", null, told), ...found.slice(0, UNITS).map((unit) => {
+    const name = run.units[unit][1];
+    return el("a", { class: "one-unit", dir: "auto", href: casesAddress(`${query} unit:${quoted(name)}`.trim()) }, shorten(name.replace(/^ai\.onnx::/, ""), 40), " ", el("span", { class: "dim" }, count(counts[unit])));
+  }), found.length > UNITS && el("span", { class: "dim" }, `and ${count(found.length - UNITS)} more`)];
+}
+
 const casesView = {
   /** @type {List | null} */
   list: null,
@@ -131,7 +150,7 @@ const casesView = {
     put(view, section("Cases", `${plural(run.rows, "case")} in ${plural(run.cells.length, "cell")}`, [
       sample("new failures", "is:new"), sample("failures", "is:failure"), sample("known", "is:known"), sample("fallback", "status:fallback"), sample("not run", "status:not_run"), sample("everything", "")]),
     el("div", { class: "ask" }, input, el("button", { type: "button", click: () => exportRows("csv", this.found) }, "CSV"), el("button", { type: "button", click: () => exportRows("json", this.found) }, "JSON")),
-    el("p", { id: "mc-problems", class: "problems", role: "alert" }), el("div", { id: "mc-found", class: "found" }), this.list.node, hints);
+    el("p", { id: "mc-problems", class: "problems", role: "alert" }), el("div", { id: "mc-found", class: "found" }), el("div", { id: "mc-units", class: "found units" }), this.list.node, hints);
   },
   /** @param {string} query @param {number} active */
   search(query, active) {
@@ -143,6 +162,7 @@ const casesView = {
     for (const row of this.found) counts[run.columns.state[row]]++;
     const told = `${count(this.found.length)} of ${plural(run.rows, "case")}`;
     put(byId("mc-found"), el("b", null, told), ...run.states.map((/** @type {State} */ state, /** @type {number} */ n) => counts[n] > 0 && el("a", { class: "narrow", href: casesAddress(`${query} is:${state.key}`.trim()), title: "only these" }, counted(state, counts[n]))));
+    put(byId("mc-units"), ...unitCounts(this.found, query));
     announce(told);
     this.list?.set(this.found, active);
   },

@@ -5,7 +5,7 @@
  * @typedef {{id: string, matrix: string, axes: Record<string, string>, faces: Record<string, string>,
  *   status: string, stage: string, outcome: string, reason: string, known: string,
  *   environment: Record<string, string>, attestation: Record<string, unknown>,
- *   seconds: Record<string, number>, notes: string[], repro: string, lead: string, tone: string,
+ *   seconds: Record<string, number>, notes: string[], repro: string, commands: [string, string][], lead: string, tone: string,
  *   glyph: string, headline: string, note: string, label: string, new: number, bad: number,
  *   measured: boolean, counts: [string, number][], bar: [string, number, number, number][]}} Cell
  * @typedef {Uint8Array | Uint16Array | Uint32Array | Int16Array} Column
@@ -125,4 +125,24 @@ function overVersions(row) {
     const at = rowOf(position, key);
     return { version, cell: position, row: at };
   });
+}
+
+/** The measured cell before a cell in its lane, -1 for none. @param {number} cell */
+function cellBefore(cell) {
+  const lane = run.lanes.find((/** @type {any} */ l) => l.stops.some((/** @type {any} */ s) => s[1] === cell));
+  if (!lane) return -1;
+  const at = lane.stops.findIndex((/** @type {[string, number]} */ s) => s[1] === cell);
+  const before = lane.stops.slice(0, at).findLast((/** @type {[string, number]} */ s) => run.cells[s[1]].measured);
+  return before ? before[1] : -1;
+}
+
+/** What changed between the packages of two cells: `numpy 1.26.4 → 2.2.6`; null where one is not
+ * known. @param {number} a @param {number} b @returns {string[] | null} */
+function packagesBetween(a, b) {
+  const [left, right] = [a, b].map((cell) => /** @type {string[]} */ (run.environments[run.cells[cell].environment.id]?.packages ?? []));
+  if (!left.length || !right.length) return null;
+  const versions = (/** @type {string[]} */ list) => new Map(list.map((text) => /** @type {[string, string]} */ (text.split("=="))));
+  const [old, now] = [versions(left), versions(right)];
+  return [...new Set([...old.keys(), ...now.keys()])].sort().filter((name) => old.get(name) !== now.get(name))
+    .map((name) => (!old.has(name) ? `+ ${name} ${now.get(name)}` : !now.has(name) ? `− ${name} ${old.get(name)}` : `${name} ${old.get(name)} → ${now.get(name)}`));
 }

@@ -79,12 +79,35 @@ function caseDrawer(row) {
       ["ended at", run.stages[run.columns.stage[row]]],
       ["outcome", run.outcomes[run.columns.outcome[row]]?.replace("_", " ")],
       ["known issue", known && (issue && /^https?:/.test(issue) ? el("a", { href: issue, rel: "noreferrer noopener" }, known) : known)],
+      ["lock", (cell.environment.lock_digest ?? "").replace("sha256:", "").slice(0, 16)],
       ["opset", run.columns.opset[row] || ""],
       ["reference", reference && referenceName(reference)],
       ["attributed to", nameOf("attribution", row)],
     ]),
-    more, historyStrip(row), command("Run it again", reproOf(row)),
+    more, check === "op_support" ? null : spreadOf(row), historyStrip(row), environmentStep(position), command("Run it again (its own environment, by nox and uv)", reproOf(row)), ...otherCommands(cell),
   ];
+}
+
+/** Ways to the same environment without this project. @param {Cell} cell @returns {Child[]} */
+function otherCommands(cell) {
+  if (!cell.commands.length) return [];
+  return [el("details", { class: "other-ways" }, el("summary", null, "Its environment by hand: uv, docker"), ...cell.commands.map(([label, text]) => command(label, text)))];
+}
+
+/** What else changed since the version before. @param {number} position */
+function environmentStep(position) {
+  const before = cellBefore(position);
+  if (before < 0) return null;
+  const found = packagesBetween(before, position);
+  const link = el("a", { href: address({ ...DRAWER, a: run.cells[before].id, b: run.cells[position].id }, "environments") }, "all differences");
+  return el("div", { class: "env-step" }, el("h3", null, "Environment against the version before"),
+    el("p", { dir: "auto" }, found === null ? "not known" : found.length ? `${found.length === 1 ? "only " : ""}${found.slice(0, 12).join(", ")}${found.length > 12 ? `, and ${found.length - 12} more` : ""}${found.length === 1 ? " changed" : ""}` : "the same packages", "; ", link));
+}
+
+/** All data sets of the model in this cell. @param {number} row */
+function spreadOf(row) {
+  const dots = dataSets(row).length > 1 ? distribution(row) : null;
+  return dots && el("div", null, el("h3", null, "All its data sets here"), dots);
 }
 
 /** @param {1 | -1} by */
@@ -124,7 +147,11 @@ function caseDetails(row, d) {
 function historyStrip(row) {
   const stops = overVersions(row);
   if (stops.length < 2) return null;
-  return el("div", null, el("h3", null, "Over the versions"), el("ol", { class: "strip" }, ...stops.map(({ version, cell, row: at }) => {
+  const rights = stops.map(({ row: at }) => (at < 0 || ["not_run", "skipped"].includes(stateOf(at).key) ? null : ["passed", "fallback"].includes(stateOf(at).key)));
+  const bad = rights.findIndex((right, n) => right === false && rights.slice(0, n).includes(true));
+  const good = bad < 0 ? -1 : rights.slice(0, bad).lastIndexOf(true);
+  const told = bad < 0 ? null : el("p", null, "first bad version ", el("b", null, stops[bad].version), `, after ${stops[good].version} was right`);
+  return el("div", null, el("h3", null, "Over the versions"), told, el("ol", { class: "strip" }, ...stops.map(({ version, cell, row: at }) => {
     const state = at < 0 ? run.state.no_data : stateOf(at);
     const inner = [el("span", { class: "dim", dir: "auto" }, version), chip(state)];
     return el("li", null, at === row ? el("span", { class: "here", "aria-current": "true" }, ...inner) : el("a", { href: at < 0 ? cellAddress(cell) : caseAddress(at) }, ...inner));
@@ -172,7 +199,8 @@ function cellDrawer(position) {
     ...cell.notes.map((note) => el("p", null, note)),
     environment.packages?.length > 0 && el("details", null, el("summary", null, plural(environment.packages.length, "package")), el("pre", { class: "message", dir: "ltr" }, environment.packages.join("\n"))),
     environment.log?.trim() && el("details", null, el("summary", null, "End of the log"), el("pre", { class: "message", dir: "ltr" }, shorten(environment.log, 20_000))),
-    cell.repro && command("Run it again", cell.repro),
+    environmentStep(position),
+    cell.repro && command("Run it again (its own environment, by nox and uv)", cell.repro), ...otherCommands(cell),
     facts([["cell id", el("code", null, cell.id)]]),
   ];
 }

@@ -2,7 +2,7 @@
 
 /** @type {Record<string, {show: (params: URLSearchParams) => void, leave?: () => void}>} */
 const VIEW = {
-  overview: matrixView, operators: operatorsView, parity: parityView, cases: casesView,
+  overview: matrixView, operators: operatorsView, parity: parityView, speed: speedView, cases: casesView,
   environments: environmentsView, about: { show: () => {} },
 };
 
@@ -29,7 +29,7 @@ function follow() {
 function navigation() {
   const { operators, parity } = run;
   /** @type {[string, string, number | null][]} */
-  const entries = [["overview", "Overview", null], ["operators", "Operators", operators.rows.length], ["parity", "Parity", parity.rows.length],
+  const entries = [["overview", "Overview", null], ["operators", "Operators", operators.rows.length], ["parity", "Parity", parity.rows.length], ["speed", "Speed", null],
     ["cases", "Cases", run.rows], ["environments", "Environments", Object.keys(run.environments).length], ["about", "About", null]];
   const nav = byId("mc-nav");
   put(nav, ...entries.map(([view, text, n]) => el("a", { href: `#/${view}`, "data-view": view }, text, n === null ? null : el("span", { class: "dim" }, count(n)))),

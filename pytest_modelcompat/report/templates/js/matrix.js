@@ -125,7 +125,7 @@ function collapse(rows) {
 
 /** @param {number[]} square */
 function drawSquare(square) {
-  if (!square.length) return el("td", null, el("span", { class: "none", title: "not in the matrix" }, el("span", { "aria-hidden": "true" }, "·"), el("span", { class: "vh" }, "not in the matrix")));
+  if (!square.length) return el("td", null, el("span", { class: "none", title: "not in the matrix" }, el("span", { "aria-hidden": "true" }, "\u00a0"), el("span", { class: "vh" }, "not in the matrix")));
   const worst = [...square].sort((a, b) => {
     const [x, y] = [badness([a]), badness([b])];
     return y[0] - x[0] || y[1] - x[1] || y[2] - x[2];
@@ -149,8 +149,17 @@ const matrixView = {
   back() {
     if (this.away.length) byId("mc-overview").append(...this.away.splice(0));
   },
+  at: "",
   show(/** @type {URLSearchParams} */ params) {
     this.back();
+    const at = params.get("at") ?? "";
+    if (at !== this.at && ["verdict", "matrix", "changes"].includes(at)) {
+      const title = byId(`mc-h-${at}`);
+      title.tabIndex = -1;
+      title.focus({ preventScroll: true });
+      title.scrollIntoView({ block: "start" });
+    }
+    this.at = at;
     const grid = byId("mc-grid");
     if (!this.first.length) {
       this.first = [...grid.childNodes];

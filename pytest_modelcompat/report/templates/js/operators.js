@@ -32,6 +32,7 @@ const operatorsView = {
       put(view, section("Operators", "No cell measured an operator.", []));
       return;
     }
+    const opset = Number(params.get("opset")) || 0;
     const all = params.get("all") === "1";
     const find = params.get("find") ?? "";
     if (!this.body || !view.firstChild) {
@@ -40,28 +41,50 @@ const operatorsView = {
       this.body = el("tbody");
       this.said = el("p", { class: "quiet-note", role: "status" });
       const table = el("table", { class: "rows operators" },
-        el("thead", null, el("tr", null, el("th", { scope: "col" }, "Operator"), ...targets.map((/** @type {any} */ t) => targetHead(t)))), this.body);
+        el("thead", null, el("tr", null, el("th", { scope: "col" }, "Operator"), ...targets.map((/** @type {any} */ t, /** @type {number} */ n) => targetHead(t, n)))), this.body);
       const more = el("button", { type: "button", class: "show-more", click: () => this.more() }, "Show more");
-      put(view, section("Operators", "version ranges by target; “+” ends at the newest version tested; “3 of 9”: cases without a right answer, of all; “3–6”: it differs between the range’s versions", [el("label", null, "Find", input), button],
+      put(view, section("Operators", "version ranges by target; “+” ends at the newest version tested; “3 of 9”: cases without a right answer, of all; “3–6”: it differs between the range’s versions", [el("label", null, "Find", input), choose("Opset", [["", "any"], ...this.opsets().map((n) => /** @type {[string, string]} */ ([String(n), String(n)]))], opset ? String(opset) : "", (v) => go(address({ opset: v || null }))), button],
         this.said, el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": "Operators by target" }, table), more));
     }
     const input = /** @type {HTMLInputElement} */ (view.querySelector("input"));
     if (input.value !== find) input.value = find;
     const button = /** @type {HTMLButtonElement} */ (view.querySelector("button[aria-pressed]"));
     button.setAttribute("aria-pressed", String(all));
-    button.textContent = `Include ${count(plain)} that pass everywhere`;
-    button.hidden = plain === 0;
+    const select = /** @type {HTMLSelectElement} */ (view.querySelector("select"));
+    select.value = opset ? String(opset) : "";
+    const shown = opset ? atOpset(opset) : rows;
+    const passing = opset ? shown.filter((/** @type {OperatorRow} */ row) => row[4]).length : plain;
+    button.textContent = `Include ${count(passing)} that pass everywhere`;
+    button.hidden = passing === 0;
     const wanted = contains(find.split(",").map((w) => w.trim()).filter(Boolean));
-    this.rows = rows.filter((/** @type {OperatorRow} */ row) => (find.trim() ? wanted(row[0]) : all || !row[4]));
+    this.rows = shown.filter((/** @type {OperatorRow} */ row) => (find.trim() ? wanted(row[0]) : all || !row[4]));
     this.shown = 0;
     put(/** @type {HTMLElement} */ (this.body));
     this.more();
+    this.missing(opset);
     const broke = this.rows.filter((row) => row[2]).length;
     const unsteady = this.rows.filter((row) => row[3]).length;
-    put(/** @type {HTMLElement} */ (this.said), `${plural(this.rows.length, "operator")} of ${count(rows.length)}`,
+    put(/** @type {HTMLElement} */ (this.said), `${plural(this.rows.length, "operator")} of ${count(shown.length)}${opset ? ` with cases of opset ${opset}` : ""}`,
       broke > 0 && `; ${count(broke)} stopped working in a newer version`,
       unsteady > 0 && `, ${count(unsteady)} of them to and fro`,
       run.operators.leftOut > 0 && `; ${plural(run.operators.leftOut, "operator")} left out`);
+  },
+  /** Opsets of operators' cases, newest first. @returns {number[]} */
+  opsets() {
+    const seen = new Set();
+    const { opset, key } = run.columns;
+    const asked = run.keys.map((/** @type {[number, string]} */ [unit]) => run.units[unit][0] === "op_support");
+    for (let row = 0; row < run.rows; row++) if (asked[key[row]]) seen.add(opset[row]);
+    return [...seen].filter(Boolean).sort((a, b) => b - a);
+  },
+  /** Says in each column how many are missing in the newest version. @param {number} opset */
+  missing(opset) {
+    const gone = [run.state.unsupported, run.state.gated];
+    for (const node of byId("mc-operators").querySelectorAll(".missing")) {
+      const n = Number(/** @type {HTMLElement} */ (node).dataset.target);
+      const names = opset ? atOpset(opset).filter((row) => { const last = row[1][n].at(-1); return last && gone.includes(run.states[last[1]]); }) : [];
+      node.textContent = opset ? `${count(names.length)} missing in ${run.operators.targets[n].tested.at(-1)}` : "";
+    }
   },
   more() {
     let per = 0;
@@ -102,13 +125,76 @@ const operatorsView = {
   leave() { put(byId("mc-operators")); this.body = null; },
 };
 
-/** @param {any} target */
-function targetHead(target) {
+/** @type {Map<number, OperatorRow[]>} */
+const opsetRows = new Map();
+
+/** The rows as they are for the cases of one opset only. @param {number} opset @returns {OperatorRow[]} */
+function atOpset(opset) {
+  const known = opsetRows.get(opset);
+  if (known) return known;
+  const { targets } = run.operators;
+  const passed = run.states.indexOf(run.state.passed);
+  const gated = run.states.indexOf(run.state.gated);
+  const silent = [run.state.skipped, run.state.not_run].map((state) => run.states.indexOf(state));
+  /** unit -> target -> version's place -> counts by state @type {Map<number, Map<number, number>[][]>} */
+  const seen = new Map();
+  targets.forEach((/** @type {any} */ target, /** @type {number} */ t) => target.cells.forEach((/** @type {string} */ id, /** @type {number} */ place) => {
+    const cell = run.byId.get(id);
+    for (let row = run.start[cell]; row < run.start[cell + 1]; row++) {
+      if (run.columns.opset[row] !== opset) continue;
+      const [unit] = run.keys[run.columns.key[row]];
+      if (run.units[unit][0] !== "op_support") continue;
+      const places = seen.get(unit) ?? targets.map((/** @type {any} */ each) => each.tested.map(() => new Map()));
+      seen.set(unit, places);
+      const counts = places[t][place];
+      const state = run.columns.state[row];
+      counts.set(state, (counts.get(state) ?? 0) + 1);
+    }
+  }));
+  /** @type {(text: string) => number} */
+  const number = (text) => { const at = run.operators.texts.indexOf(text); return at < 0 ? run.operators.texts.push(text) - 1 : at; };
+  const rows = [...seen].map(([unit, places]) => {
+    let worst = 0; // over all targets: broken, then missing, then refused as a whole
+    let plain = true;
+    const ranges = places.map((versions, t) => {
+      const { tested } = targets[t];
+      /** @type {{from: number, to: number, key: string, counts: Map<number, number>}[]} */
+      const parts = [];
+      versions.forEach((counts, n) => {
+        if (!counts.size) return;
+        const states = [...counts].sort(([a], [b]) => a - b);
+        const key = JSON.stringify(states);
+        const last = parts.at(-1);
+        if (last && last.key === key && last.to === n - 1) last.to = n;
+        else parts.push({ from: n, to: n, key, counts: new Map(states) });
+      });
+      return parts.map(({ from, to, counts }) => {
+        const state = [...counts.keys()].find((s) => !silent.includes(s)) ?? [...counts.keys()][0];
+        const total = [...counts.values()].reduce((sum, n) => sum + n, 0);
+        const wrong = [...counts].reduce((sum, [s, n]) => sum + (s === passed || silent.includes(s) || run.states[s].key === "fallback" ? 0 : n), 0);
+        const newest = to === tested.length - 1;
+        if (newest && state !== passed) worst += { bad: 100, broken: 100, missing: state === gated ? 1 : 30 }[/** @type {string} */ (run.states[state].tone)] ?? 0;
+        plain &&= state === passed;
+        const text = newest && from < to ? `${tested[from]}+` : from === to ? tested[from] : `${tested[from]}–${tested[to]}`;
+        const told = [...counts].map(([s, n]) => `${n} ${run.states[s].text}`).join(", ");
+        return /** @type {RangeData} */ ([number(text), state, 0, number(wrong ? count(wrong) : ""), number(count(total)), number(`${told}, of ${total}`), ""]);
+      });
+    });
+    return { worst: -worst, row: /** @type {OperatorRow} */ ([run.units[unit][1], ranges, 0, 0, Number(plain)]) };
+  });
+  const found = rows.sort((a, b) => a.worst - b.worst || a.row[0].localeCompare(b.row[0], "en")).map(({ row }) => row);
+  opsetRows.set(opset, found);
+  return found;
+}
+
+/** @param {any} target @param {number} n */
+function targetHead(target, n) {
   const newest = target.tested.at(-1);
   const missing = target.untested.map((/** @type {[string, string]} */ [version, status]) => `${version} ${run.cellState[status]?.text ?? status}`);
   return el("th", { scope: "col", class: "target" }, el("b", { dir: "auto" }, target.distribution), el("span", { dir: "auto" }, target.where),
     el("span", { class: "dim" }, target.tested.length > 1 ? `${target.tested.length} versions, newest ${newest}` : `only ${newest}`),
-    missing.length > 0 && el("span", { class: "dim", title: missing.join("\n") }, `no data: ${shorten(missing.join(", "), 60)}`));
+    missing.length > 0 && el("span", { class: "dim", title: missing.join("\n") }, `no data: ${shorten(missing.join(", "), 60)}`),
+    el("b", { class: "missing t-missing", "data-target": n }));
 }
 
 /** @param {any} target @param {string} unit */

@@ -96,7 +96,7 @@ function narrow(into, other) {
 
 const COLUMNS = { status: "statuses", outcome: "outcomes", stage: "stages" };
 const NAMES = ["known", "attribution", "output"];
-const CHANGE_WORDS = ["new", "fixed", "still", "added", "moved", "back", "no-data", "known-new"];
+const CHANGE_WORDS = ["new", "fixed", "still", "added", "moved", "back", "no-data", "known-new", "flaky"];
 
 /** What may stand before a colon, with what it means; the page's help shows it. */
 function vocabulary() {
@@ -104,6 +104,7 @@ function vocabulary() {
   return [
     ["status:", `how a case ended: ${run.statuses.join(", ")}`],
     ["is:", `${CHANGE_WORDS.join(", ")} (against the version before); failure, known, measured, info, ok`],
+    ["change:", `against the version before: ${run.words.filter((/** @type {any} */ w) => w[1].length).map((/** @type {any} */ w) => w[0]).join(", ")}`],
     ["op:", "an operator, by name (Conv) or in full (ai.onnx::Conv)"],
     ["model:", "a model"], ["unit:", "an operator or a model"], ["case:", "a case's name"],
     ["opset:", "a number, >=17, 13..17"], ["stage:", `where it ended: ${run.stages.join(", ")}`],
@@ -146,6 +147,10 @@ function compile(text) {
         cells: mask(run.cells, (cell) => test(cell.id) || Object.values(cell.axes).some((v) => test(String(v))), false),
         signatures: mask(run.names.signature, test, false),
       });
+    } else if (key === "change") {
+      const codes = changeCodes(values);
+      if (!codes.length) filter.problems.push(`no change is called “${shorten(values.join(","), 40)}”; there are ${run.words.map((/** @type {any} */ w) => w[0]).join(", ")}`);
+      byColumn("change", run.changes, (t) => codes.includes(t), not);
     } else if (key === "is") is(filter, values, not, byColumn);
     else if (key in COLUMNS) {
       /** @type {string[]} */
@@ -186,6 +191,12 @@ function ratioTest(values) {
     return (/** @type {number} */ v) => (sign === ">" ? v > limit : sign === "<" ? v < limit : sign === "<=" ? v <= limit : v >= limit);
   });
   return (v) => tests.every((test) => test(v));
+}
+
+/** The codes that the words of change stand for. @param {string[]} values @returns {string[]} */
+function changeCodes(values) {
+  const wanted = values.map((v) => v.toUpperCase().replaceAll("_", "-"));
+  return run.words.flatMap((/** @type {[string, string[]]} */ [word, codes]) => (wanted.includes(word) ? codes : []));
 }
 
 /** @param {Filter} filter @param {string[]} values @param {boolean} not @param {Function} byColumn */

@@ -2,7 +2,7 @@
 
 /** @typedef {{view: string, params: URLSearchParams}} Route */
 
-const VIEWS = ["overview", "operators", "parity", "cases", "environments", "about"];
+const VIEWS = ["overview", "operators", "parity", "speed", "cases", "environments", "about"];
 
 /** @param {string} hash @returns {Route} */
 function parseRoute(hash) {

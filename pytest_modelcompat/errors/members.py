@@ -1,0 +1,42 @@
+"""Sentences about environments, runtimes and checks that plugins bring."""
+
+from __future__ import annotations
+
+from pytest_modelcompat.errors import Problem
+
+
+def twice(what: str, name: str, first: str, second: str) -> Problem:
+    """Two plugins bring a member of the same name."""
+    return Problem(
+        message=f"Two plugins bring a {what} named {name!r}: {first} and {second}.",
+        hint="Switch one of them off with -p no:NAME, or rename it in its plugin.",
+    )
+
+
+def not_a_mapping(hook: str, plugin: str, found: str) -> Problem:
+    """A hook that gave something else."""
+    return Problem(
+        message=f"{hook} of {plugin} gave {found}, not a mapping of names.",
+        hint="Return a dictionary, name to member.",
+    )
+
+
+def bad_name(what: str, name: str, plugin: str) -> Problem:
+    """A name that cannot stand in a matrix."""
+    return Problem(
+        message=f"A {what} cannot be named {name!r} ({plugin}).",
+        hint="Use letters, digits and underscores; a digit cannot be first.",
+    )
+
+
+def lacks(what: str, name: str, plugin: str, method: str) -> Problem:
+    """A member without something that its protocol asks for."""
+    return Problem(message=f"The {what} {name!r} of {plugin} has no `{method}`.")
+
+
+def no_adapter(name: str, plugin: str, path: str) -> Problem:
+    """An adapter that is no Python file."""
+    return Problem(
+        message=f"The runtime {name!r} of {plugin} names {path!r}, which is no Python file.",
+        hint="Give the path of the adapter's module, for example Path(__file__).with_name(…).",
+    )

@@ -1,0 +1,47 @@
+"""The hooks for outsiders, one per seam; `docs/extending.md` tells how to write one of each.
+
+Our own environments, runtimes and checks come in through them, too (`members.py`). This module is
+loaded in every pytest run, because pytest refuses plugins whose hooks it does not know; so it
+imports nothing that pytest has not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_modelcompat.checks.protocol import Check
+    from pytest_modelcompat.environments.protocol import EnvironmentKind
+
+
+@pytest.hookspec
+def pytest_modelcompat_environments() -> Mapping[str, EnvironmentKind]:  # type: ignore[empty-body]
+    """Kinds of environments, by the name that `image: [{kind: NAME, value: …}]` uses.
+
+    See `pytest_modelcompat.environments.protocol.EnvironmentKind`. Where a kind has an attribute
+    `settings` (name -> "text" or "path"), a matrix may give these beside `value`; they arrive in
+    `spec.image.settings`.
+    """
+
+
+@pytest.hookspec
+def pytest_modelcompat_runtimes() -> Mapping[str, Path]:  # type: ignore[empty-body]
+    """Adapters, by the name that `framework: {DIST: [{value: …, runtime: NAME}]}` uses.
+
+    Each is one Python file that is copied into the cell and imported there: standard library,
+    `modelcompat_worker.values`, and what is installed in the cell. Its docstring's contract is that
+    of `pytest_modelcompat/worker/runtimes/__init__.py`.
+    """
+
+
+@pytest.hookspec
+def pytest_modelcompat_checks() -> Mapping[str, Check]:  # type: ignore[empty-body]
+    """Checks, by the name that a matrix's `checks` uses.
+
+    See `pytest_modelcompat.checks.protocol.Check`.
+    """

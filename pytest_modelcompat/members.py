@@ -1,0 +1,148 @@
+"""Who takes part in a run: the members of each seam, ours and those of other plugins.
+
+Ours come through the same hooks as a stranger's, and nobody replaces anybody: two members of one
+name are a mistake that is told.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_modelcompat import hookspecs
+from pytest_modelcompat.checks import protocol as checks
+from pytest_modelcompat.environments import registry
+from pytest_modelcompat.errors import UsageProblem
+from pytest_modelcompat.errors import members as words
+from pytest_modelcompat.matrix.defaults import defaults
+from pytest_modelcompat.runner.settings import Members
+from pytest_modelcompat.runner.zipapp import ADAPTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_modelcompat.checks.protocol import Check
+    from pytest_modelcompat.environments.protocol import EnvironmentKind
+    from pytest_modelcompat.errors import Problem
+
+__all__ = ["gather", "installed", "of_session"]
+
+_PREFIX = "pytest_modelcompat_"
+_OURS = "modelcompat-ours"
+
+
+class Ours:
+    """The plugin that brings our own members."""
+
+    @pytest.hookimpl
+    def pytest_modelcompat_environments(self) -> Mapping[str, EnvironmentKind]:
+        """Those of the registry."""
+        return registry.KINDS
+
+    @pytest.hookimpl
+    def pytest_modelcompat_runtimes(self) -> Mapping[str, Path]:
+        """Those of the worker."""
+        return {name: ADAPTERS / f"{name}.py" for name in sorted(defaults().providers)}
+
+    @pytest.hookimpl
+    def pytest_modelcompat_checks(self) -> Mapping[str, Check]:
+        """Those of the registry."""
+        return {name: checks.check(name) for name in checks.REGISTRY}
+
+
+def gather(manager: pytest.PytestPluginManager) -> Members:
+    """All members that the plugins of a session bring, ours included.
+
+    Args:
+        manager: knows the plugins, and our hooks.
+
+    Raises:
+        UsageProblem: a plugin is wrong about something; all of it.
+    """
+    problems: list[Problem] = []
+    found = {
+        "environments": _seam(manager, "environments", "kind of environment", _kind, problems),
+        "runtimes": _seam(manager, "runtimes", "runtime", _adapter, problems),
+        "checks": _seam(manager, "checks", "check", _check, problems),
+    }
+    if problems:
+        raise UsageProblem(problems)
+    return Members(**found)
+
+
+def of_session(manager: pytest.PytestPluginManager) -> Members:
+    """The members of a session's plugins, ours registered among them.
+
+    Raises:
+        UsageProblem: as `gather`.
+    """
+    manager.register(Ours(), _OURS)
+    return gather(manager)
+
+
+def installed() -> Members:
+    """The members of every installed plugin, where there is no session: for the command.
+
+    Raises:
+        UsageProblem: as `gather`.
+    """
+    manager = pytest.PytestPluginManager()  # which knows hooks by their names, as in a session
+    manager.load_setuptools_entrypoints("pytest11")
+    hook = getattr(manager.hook, f"{_PREFIX}checks", None)
+    if hook is None or not hook.has_spec():
+        manager.add_hookspecs(hookspecs)
+    manager.register(Ours(), _OURS)
+    return gather(manager)
+
+
+def _seam(
+    manager: pytest.PytestPluginManager,
+    seam: str,
+    what: str,
+    wrong: Callable[[str, Any, str], Problem | None],
+    problems: list[Problem],
+) -> dict[str, Any]:
+    hook = _PREFIX + seam
+    found: dict[str, Any] = {}
+    owners: dict[str, str] = {}
+    for each in getattr(manager.hook, hook).get_hookimpls():
+        owner = str(each.plugin_name)
+        given = each.function()
+        if not hasattr(given, "items"):
+            problems.append(words.not_a_mapping(hook, owner, type(given).__name__))
+            continue
+        for name, member in given.items():
+            problem = None
+            if not (isinstance(name, str) and name.isidentifier()):
+                problem = words.bad_name(what, str(name), owner)
+            elif name in owners:
+                problem = words.twice(what, name, owners[name], owner)
+            problem = problem or wrong(name, member, owner)
+            if problem:
+                problems.append(problem)
+                continue
+            owners[name] = owner
+            found[name] = member
+    return found
+
+
+def _kind(name: str, member: Any, owner: str) -> Problem | None:
+    for method in ("prepare", "start", "inside"):
+        if not callable(getattr(member, method, None)):
+            return words.lacks("kind of environment", name, owner, method)
+    return None
+
+
+def _check(name: str, member: Any, owner: str) -> Problem | None:
+    if not callable(getattr(member, "workload", None)):
+        return words.lacks("check", name, owner, "workload")
+    return None
+
+
+def _adapter(name: str, member: Any, owner: str) -> Problem | None:
+    path = Path(member) if isinstance(member, str | Path) else None
+    if path is None or path.suffix != ".py" or not path.is_file():
+        return words.no_adapter(name, owner, str(member))
+    return None
