@@ -62,9 +62,16 @@ def pattern_matches(axis: str, pattern: str, value: str) -> bool:
 
     Args:
         axis: its name outside the file, as in `packages.numpy`.
-        pattern: must have passed `check_pattern`; one that has not matches as a shell pattern.
+        pattern: must have passed `check_pattern`; specifiers that have not fit nothing.
         value: text, for `framework` as `onnxruntime==1.31.1`.
     """
+    return _fits(axis, pattern, value)
+
+
+# What is remembered stands in functions of their own: mutation testing passes decorated ones over.
+
+
+def _fits(axis: str, pattern: str, value: str) -> bool:
     if axis == "framework":
         return _framework_matches(pattern, value)
     if _takes_versions(axis) and pattern.lstrip()[:1] in _OPERATORS:
@@ -104,20 +111,22 @@ def _takes_versions(axis: str) -> bool:
     return axis == "python" or axis.startswith("packages.")
 
 
-@lru_cache(maxsize=4096)
-def _specifiers(text: str) -> SpecifierSet | None:
+def _read_specifiers(text: str) -> SpecifierSet | None:
     try:
         return SpecifierSet(text)
     except InvalidSpecifier:
         return None
 
 
-@lru_cache(maxsize=4096)
-def _version(text: str) -> Version | None:
+def _read_version(text: str) -> Version | None:
     try:
         return Version(text.removesuffix("t"))  # 3.13t is a 3.13
     except InvalidVersion:
         return None
+
+
+_specifiers = lru_cache(maxsize=4096)(_read_specifiers)
+_version = lru_cache(maxsize=4096)(_read_version)
 
 
 def check_pattern(axis: str, pattern: str) -> Sentence | None:

@@ -99,7 +99,7 @@ def _floats(actual: Array, expected: Array, name: str, bound: Bound) -> _Slice:
             rounding = 2.0 ** -FRACTION[COMPLEX.get(name, name)] * np.maximum(
                 np.abs(wide), np.abs(wanted)
             )
-            allowed = bound.quanta * (bound.scale or 1.0) + np.where(finite, rounding, 0.0)
+            allowed = bound.quanta * bound.scale + np.where(finite, rounding, 0.0)
         else:
             error = difference
             allowed = np.where(finite, bound.atol + bound.rtol * np.abs(wanted), 0.0)

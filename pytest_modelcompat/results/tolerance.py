@@ -88,7 +88,7 @@ def bound_for(
     if found.ulp is not None:
         return Bound(ulp=found.ulp)
     if found.quanta is not None:
-        return Bound(quanta=found.quanta, scale=abs(scale or 1.0) if floating else 1.0)
+        return Bound(quanta=found.quanta, scale=abs(scale) if floating and scale else 1.0)
     return Bound(rtol=found.rtol or 0.0, atol=found.atol or 0.0)
 
 

@@ -152,6 +152,19 @@ def test_a_right_answer_of_another_provider_is_right_too(store) -> None:
     assert [n for _, n, _, _ in suspected(store, "cell-a")] == [0]
 
 
+def test_each_cell_is_asked_about_its_own_failures(store) -> None:
+    store.add_cases(
+        [
+            of_release(0, "1.18.0", "failed"),
+            of_release(1, "1.20.1", "passed"),
+            of_release(2, "1.18.0", "failed", cell="cell-b"),
+            of_release(3, "1.20.1", "passed", cell="cell-b"),
+        ]
+    )
+    assert [(cell, n) for cell, n, _, _ in suspected(store, "cell-a")] == [("cell-a", 0)]
+    assert [(cell, n) for cell, n, _, _ in suspected(store, "cell-b")] == [("cell-b", 2)]
+
+
 @pytest.mark.parametrize(
     "records",
     [

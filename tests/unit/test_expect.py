@@ -10,6 +10,7 @@ import pytest
 
 from pytest_modelcompat.matrix.model import Cell, Framework, Image, KnownIssue, Matcher, Matrix
 from pytest_modelcompat.results.expect import EntryState, KnownIndex, outcome_of
+from pytest_modelcompat.results.known import Entry
 from pytest_modelcompat.results.model import CellStatus, Expectation, Outcome, Stage, Status
 
 TODAY = date(2026, 11, 21)
@@ -137,6 +138,20 @@ def test_selection_by_match_check_unit_and_case(selector, selected):
     else:
         assert found == Expectation(outcome=Outcome.NOT_OK)
     assert states(known)["k"] is (EntryState.SEEN if selected else EntryState.STALE)
+
+
+def test_the_entries_of_a_unit_are_found_once_for_all_cells_that_have_the_same(monkeypatch):
+    asked = []
+    selects_unit = Entry.selects_unit
+    monkeypatch.setattr(
+        Entry, "selects_unit", lambda *about: asked.append(about[1:]) or selects_unit(*about)
+    )
+    known = index(KnownIssue(id="k", unit="*Relu"))
+    for version in VERSIONS:
+        for case in ("test_relu", "test_relu_2"):
+            assert ask(known, version=version, case=case).known == "k"
+            assert ask(known, version=version, case=case, unit="ai.onnx::Add").known is None
+    assert asked == [("op_support", "ai.onnx::Relu"), ("op_support", "ai.onnx::Add")]
 
 
 # What is expected --------------------------------------------------------------------------------

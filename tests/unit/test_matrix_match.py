@@ -41,6 +41,7 @@ AXES = ("framework", "python", "image", "provider", "packages.numpy", "env.N", "
         ("framework", "onnxruntime>=1", "onnxruntime==installed", False),
         ("framework", "onnxruntime==installed", "onnxruntime==installed", True),
         ("framework", "onnxruntime == installed", "onnxruntime==1.0", False),
+        ("framework", "onnxruntime == installed", "onnxruntime==installed", True),
         # python and packages: specifiers or shell patterns
         ("python", "3.12", "3.12", True),
         ("python", "3.1", "3.12", False),
@@ -262,7 +263,7 @@ def test_a_pattern_is_printable() -> None:
 
 def test_a_pattern_of_the_framework_is_a_distribution() -> None:
     told = wrong("framework", ">=1.20")
-    assert "a distribution with specifiers, such as `onnxruntime>=1.20,<1.25`" in told
+    assert "Write a distribution with specifiers, such as `onnxruntime>=1.20,<1.25`." in told
     assert "'>=1.20'" in told
     assert "framework" in told
 
@@ -271,9 +272,20 @@ def test_a_pattern_of_the_framework_is_a_distribution() -> None:
 def test_a_specifier_is_one_also_after_a_blank(axis: str) -> None:
     for pattern in (">=x", " >=x"):
         told = wrong(axis, pattern)
-        assert "specifiers such as `>=3.10` or `==3.12.*`" in told
+        assert "Write specifiers such as `>=3.10` or `==3.12.*`." in told
         assert axis in told
     assert check_pattern(axis, " >=3") is None
+
+
+@pytest.mark.parametrize(
+    ("axis", "value"),
+    [("framework", "onnxruntime=={}"), ("python", "{}"), ("packages.numpy", "{}")],
+)
+def test_what_nobody_can_read_fits_nothing(axis: str, value: str) -> None:
+    name = "onnxruntime" if axis == "framework" else ""
+    assert not pattern_matches(axis, f"{name}>=x", value.format("1.0"))
+    assert not pattern_matches(axis, f"{name}>=1", value.format("one"))
+    assert pattern_matches(axis, f"{name}>=1", value.format("1.0"))
 
 
 def test_names_in_brackets_keep_their_dashes() -> None:
@@ -284,4 +296,6 @@ def test_names_in_brackets_keep_their_dashes() -> None:
 
 def test_a_release_is_what_follows_the_first_two_equals() -> None:
     assert not pattern_matches("framework", "onnxruntime==1.0", "onnxruntime==1.0==1.0")
+    assert pattern_matches("framework", "onnxruntime", "onnxruntime==1.0==1.0")
+    assert pattern_matches("framework", "onnxruntime", "onnxruntime")
     assert not pattern_matches("framework", "", "onnxruntime==1.0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+import tracemalloc
 
 import ml_dtypes
 import numpy as np
@@ -300,6 +301,22 @@ def test_strings_are_exact_bytes():
     lone = compare(strings(b"\xed\xa0\x80" * 500), strings(b""))
     assert len(lone.record["actual"]) == 200
     json.dumps(lone.record).encode("ascii")
+
+
+def test_as_many_strings_as_the_shape_says_or_none_of_them():
+    with pytest.raises(ValueError, match="zip"):
+        compare(Value.tensor("string", (2,), [b"a"]), strings(b"a", b"b"))
+
+
+def test_unpacking_a_slice_costs_no_more_than_the_slice():
+    value = Value.tensor("int4", (1 << 21,), bytes(1 << 20))
+    part(value, 0, 2)  # numpy is there
+    tracemalloc.start()
+    try:
+        assert part(value, 8, 10).tolist() == [0, 0]
+        assert tracemalloc.get_traced_memory()[1] < 1 << 16
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("dtype", ["int4", "uint4", "int2", "uint2"])

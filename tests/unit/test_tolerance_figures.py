@@ -7,7 +7,7 @@ import pytest
 
 from pytest_modelcompat.matrix.model import Tolerance
 from pytest_modelcompat.results import elements
-from pytest_modelcompat.results.numbers import top_agreement
+from pytest_modelcompat.results.numbers import Bound, top_agreement, ulps
 from pytest_modelcompat.results.tolerance import Judge
 from pytest_modelcompat.worker.values import Value
 from tests.unit.test_tolerance import compare, strings, tensor
@@ -103,12 +103,28 @@ def test_complex_numbers_of_a_quantized_output_have_its_step() -> None:
     assert not compare(one, two, given=given, quantized={"y": 0.125}).agree
 
 
+def test_each_slice_is_counted_once(monkeypatch) -> None:
+    sizes = []
+    monkeypatch.setattr(elements, "SLICE", 16)
+    monkeypatch.setattr(elements, "ulps", lambda *of: sizes.append(of[0].size) or ulps(*of))
+    found = record(tensor(np.full(40, 1 + 2**-23), "float32"), tensor(np.ones(40), "float32"))
+    assert sizes == [16, 16, 8]
+    assert found["max_ulp"] == 1
+
+
 # Sums ---------------------------------------------------------------------------------------------
 
 
 def test_relative_errors_of_small_numbers_count() -> None:
     found = record(tensor([0.75, 8.0], "float64"), tensor([0.5, 8.0], "float64"))
     assert found["max_rel"] == 0.5
+
+
+def test_an_infinite_error_within_an_infinite_bound_is_at_its_edge() -> None:
+    wide = (("float64", Tolerance(rtol=1e300, atol=0.0)),)
+    found = compare(tensor([1e308]), tensor([-1e308]), given=wide)
+    assert found.agree
+    assert found.record["ratio"] == 1.0
 
 
 def test_a_cosine_is_never_beyond_one() -> None:
@@ -152,7 +168,29 @@ def test_the_five_largest_are_those_of_a_sort() -> None:
     assert top_agreement(actual, actual + 1e-9) == {"top1": 1.0, "top5": 1.0}
 
 
+def test_of_a_partition_no_more_is_believed_than_numpy_promises(monkeypatch) -> None:
+    def partition(array, place, axis):
+        """Smaller ones before the place, larger ones behind it, and both backwards."""
+        order = array.argsort(axis=axis)
+        return np.concatenate(
+            [order[:, :place][:, ::-1], order[:, [place]], order[:, place + 1 :][:, ::-1]], axis=1
+        )
+
+    monkeypatch.setattr(np, "argpartition", partition)
+    test_the_five_largest_are_those_of_a_sort()
+
+
 ROWS = np.arange(10.0).reshape(2, 5)
+
+
+def test_no_rows_have_no_largest_entry() -> None:
+    nothing = tensor(ROWS[:0])
+    found = elements.scan(nothing, nothing, Bound(), closeness=True)
+    assert found is not None
+    assert found.record == {
+        "dtype": "float64", "shape": [0, 5], "max_abs": 0, "max_rel": 0.0, "bad": 0, "total": 0,
+        "ratio": 0.0, "tolerance": {"rtol": 0.0, "atol": 0.0},
+    }  # fmt: skip
 
 
 def test_rows_are_told_up_to_a_size(monkeypatch) -> None:

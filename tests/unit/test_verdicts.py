@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import struct
 from pathlib import Path
 
@@ -53,6 +54,35 @@ def test_a_known_failure_is_expected_and_another_is_not() -> None:
     assert ask(relu(case="test_Abs", unit="ai.onnx::Abs", status="error")).expectation == (
         ask(other).expectation
     )
+
+
+@pytest.mark.parametrize("error", [None, {}, {"signal": "SIGSEGV"}])
+def test_a_death_without_a_word_is_expected_by_no_word(error) -> None:
+    issue = KnownIssue(id="K", unit=RELU, message=".")
+    ask = verdicts(a_plan(a_planned(), known_issues=(issue,))).expect
+    assert ask(relu(status="crashed", error=error)).expectation.outcome is Outcome.NOT_OK
+    said = {"signal": "SIGSEGV", "message": "x"}
+    assert ask(relu(status="crashed", error=said)).expectation.outcome is Outcome.XFAIL
+
+
+class Clock(dt.datetime):
+    """The last half hour of a day in UTC, on a machine whose own day is the next one already."""
+
+    @classmethod
+    def now(cls, tz=None):
+        instant = dt.datetime(2026, 11, 21, 23, 30, tzinfo=dt.timezone.utc)
+        return instant.astimezone(tz or dt.timezone(dt.timedelta(hours=14)))
+
+
+@pytest.mark.parametrize(
+    ("expires", "outcome"),
+    [("2026-11-22", Outcome.XFAIL), ("2026-11-21", Outcome.XFAIL), ("2026-11-20", Outcome.NOT_OK)],
+)
+def test_an_issue_expires_at_the_end_of_its_day_in_utc(monkeypatch, expires, outcome) -> None:
+    monkeypatch.setattr("pytest_modelcompat.runner.verdicts.dt.datetime", Clock)
+    issue = KnownIssue(id="K", unit=RELU, expires=expires)
+    ask = verdicts(a_plan(a_planned(), known_issues=(issue,))).expect
+    assert ask(relu(status="failed")).expectation.outcome is outcome
 
 
 def test_the_rest_of_a_record_stays() -> None:
@@ -129,6 +159,32 @@ def test_an_issue_that_no_longer_shows_marks_what_passed(store) -> None:
     assert unit.outcomes == {"ok": 1, "xpass": 1}
     assert board.unit("cell-a", "op_support", "ai.onnx::Abs").outcomes == {"ok": 1}
     assert board.not_ok("cell-a") == 1
+
+
+def test_an_issue_of_one_check_marks_what_passed_in_it(store) -> None:
+    issue = KnownIssue(id="K", check="op_*", unit=RELU)
+    asked, board = finished(store, issue, relu(0))
+    assert asked.issues[0].state is EntryState.XPASS
+    assert asked.undecided("cell-a", "op_support", RELU)
+    assert not asked.undecided("cell-a", "parity", RELU)
+    assert [record.expectation.outcome for record in store.cases()] == [Outcome.XPASS]
+    assert board.not_ok("cell-a") == 1
+
+
+def test_each_cell_marks_its_own_cases(store) -> None:
+    plan = a_plan(
+        a_planned(), a_planned(a_cell("cell-b", version="1.30.0")),
+        known_issues=(KnownIssue(id="K", unit=RELU),),
+    )  # fmt: skip
+    asked, board = verdicts(plan), board_of(plan)
+    records = [asked.expect(record) for record in (relu(0), relu(1, cell="cell-b"))]
+    store.add_cases(records)
+    board.count(records)
+    asked.close(store, board, whole=True)
+    assert {record.expectation.outcome for record in store.cases()} == {Outcome.XPASS}
+    for name in ("cell-a", "cell-b"):
+        assert board.unit(name, "op_support", RELU).outcomes == {"ok": 0, "xpass": 1}
+        assert board.not_ok(name) == 1
 
 
 def test_one_case_in_which_it_still_shows_keeps_it(store) -> None:
