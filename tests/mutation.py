@@ -1,12 +1,13 @@
 """Break the judging code bit by bit and see whether a test notices; `nox -s mutation` runs this.
 
-    python tests/mutation.py [FILE …]
+    python tests/mutation.py [--again] [FILE …]
 
 Every mutant that no test kills must be explained in docs/mutation.md, by what it changes and where:
 a heading names the file, one below it the function, and a block of diff the lines. So explanations
 stay true while code around them changes, and one that explains nothing any more is told as well.
 
 FILE is the end of a path of `only_mutate` in pyproject.toml, such as `match.py`; default: all.
+`--again` keeps what the last pass killed, in functions that are the same: tests only grow.
 """
 
 from __future__ import annotations
@@ -120,15 +121,41 @@ def wanted(arguments: list[str]) -> list[str]:
     ]
 
 
+def ends_of(files: list[str]) -> dict[str, str]:
+    """The mutants of these files and what became of them."""
+    found = dict(_RESULT.findall(_mutmut("results", "--all", "true")))
+    return {mutant: end for mutant, end in found.items() if named(mutant)[0] in files}
+
+
+def run(files: list[str], *, again: bool) -> dict[str, str]:
+    """Let mutmut run; the mutants and what became of them."""
+    if not again:
+        shutil.rmtree("mutants", ignore_errors=True)
+        globs = [
+            f"{PACKAGE}.{file.removesuffix('.py').replace('/', '.')}.*"
+            for file in files
+            if "def " in Path(PACKAGE, file).read_text("utf-8")
+        ]
+        if globs:
+            subprocess.run(["mutmut", "run", *globs], check=True)
+        return ends_of(files)
+    # Or mutmut asks new tests alone which functions they go through, new functions included.
+    Path("mutants", "mutmut-stats.json").unlink(missing_ok=True)
+    ends = ends_of(files)
+    # One that was killed is enough for mutmut to see which functions are other ones by now.
+    asked = [mutant for mutant, end in ends.items() if end != "killed"] or list(ends)[:1]
+    while asked:
+        subprocess.run(["mutmut", "run", *asked], check=True)
+        ends = ends_of(files)
+        asked = [mutant for mutant, end in ends.items() if end == "not checked"]
+    return ends
+
+
 def main(arguments: list[str]) -> int:
     """Run, compare with the document, print figures; 1 where something is not explained."""
-    files = wanted(arguments)
-    shutil.rmtree("mutants", ignore_errors=True)
-    globs = [f"{PACKAGE}.{file.removesuffix('.py').replace('/', '.')}.*" for file in files]
-    subprocess.run(["mutmut", "run", *(globs if arguments else [])], check=True)
-
-    ends = dict(_RESULT.findall(_mutmut("results", "--all", "true")))
-    ends = {mutant: end for mutant, end in ends.items() if named(mutant)[0] in files}
+    again = "--again" in arguments
+    files = wanted([each for each in arguments if each != "--again"])
+    ends = run(files, again=again)
     alive = {mutant: shown(mutant) for mutant, end in ends.items() if end not in KILLED}
     told = [each for each in explained(EXPLAINED.read_text("utf-8")) if each.file in files]
 

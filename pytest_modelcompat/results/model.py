@@ -13,7 +13,6 @@ from typing import Any
 
 __all__ = [
     "INFO_CASE",
-    "INFO_CELL",
     "NOT_OK_CASE",
     "NOT_OK_CELL",
     "CaseRecord",
@@ -93,7 +92,6 @@ INFO_CASE = frozenset({
 NOT_OK_CELL = frozenset({
     CellStatus.ENVIRONMENT_FAILED, CellStatus.MISCONFIGURED, CellStatus.INFRASTRUCTURE_FAILED,
 })  # fmt: skip
-INFO_CELL = frozenset({CellStatus.UNSATISFIABLE, CellStatus.UNAVAILABLE, CellStatus.INTERRUPTED})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_modelcompat.results.ranges import in_order, label, monotone, ranges
@@ -40,6 +40,7 @@ def test_ranges(states: str, expected: list[str]):
     assert shown(states) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("abc."), max_size=12))
 def test_ranges_say_each_tested_version_once_and_no_other(states: list[str]):
     versions = [f"1.{n}" for n in range(len(states))]

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_modelcompat.environments.spec import environment_of, make_spec
@@ -50,6 +50,7 @@ def test_equal_fields_are_one_environment() -> None:
     assert again == make_spec(**BASE)
 
 
+@settings(deadline=None)
 @given(st.text(), st.lists(st.text(), max_size=3), st.text())
 def test_is_always_a_safe_folder_name(python: str, requirements: list[str], image: str) -> None:
     spec = make_spec(

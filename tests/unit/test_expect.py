@@ -11,7 +11,15 @@ import pytest
 from pytest_modelcompat.matrix.model import Cell, Framework, Image, KnownIssue, Matcher, Matrix
 from pytest_modelcompat.results.expect import EntryState, KnownIndex, outcome_of
 from pytest_modelcompat.results.known import Entry
-from pytest_modelcompat.results.model import CellStatus, Expectation, Outcome, Stage, Status
+from pytest_modelcompat.results.model import (
+    INFO_CASE,
+    NOT_OK_CASE,
+    CellStatus,
+    Expectation,
+    Outcome,
+    Stage,
+    Status,
+)
 
 TODAY = date(2026, 11, 21)
 VERSIONS = ("1.20.1", "1.24.4", "1.31.1")
@@ -82,6 +90,10 @@ def test_default_outcomes_are_those_of_the_design(status):
     assert outcome_of(status) is wanted
     assert outcome_of(status, fail_on={name}) is Outcome.NOT_OK
     assert outcome_of(status, fail_on={"other"}) is wanted
+
+
+def test_each_status_of_a_case_stands_in_one_table():
+    assert sorted([*NOT_OK_CASE, *INFO_CASE, Status.PASSED]) == sorted(Status)
 
 
 @pytest.mark.parametrize("status", EVERY, ids=lambda status: status.value)

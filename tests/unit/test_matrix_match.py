@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_modelcompat.errors import UsageProblem
@@ -145,6 +145,7 @@ def joined(specifiers: list[tuple[str, str]]) -> str:
     return ",".join(operator + version for operator, version in specifiers)
 
 
+@settings(deadline=None)
 @given(matcher=MATCHERS, cell=CELLS)
 def test_a_naive_model_agrees(matcher: dict, cell: dict) -> None:
     patterns = []
@@ -210,6 +211,7 @@ def test_all_mistakes_of_a_selection_are_told() -> None:
     assert len(caught.value.problems) == 4
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_selection(text: str) -> None:
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
@@ -218,6 +218,7 @@ def test_malformed_models_are_value_errors(data: bytes) -> None:
         onnxpb.summary(data)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_edited_models_give_an_answer_or_a_value_error(data: st.DataObject) -> None:
     good = bytearray(a_model().SerializeToString())
@@ -230,6 +231,7 @@ def test_edited_models_give_an_answer_or_a_value_error(data: st.DataObject) -> N
         onnxpb.external_data(bytes(good))
 
 
+@settings(deadline=None)
 @given(st.integers(-(1 << 63), (1 << 63) - 1))
 def test_varints_come_back(number: int) -> None:
     [(field, kind, value)] = wire.fields(memoryview(wire.key_bytes(3, number)))

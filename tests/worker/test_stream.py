@@ -95,6 +95,7 @@ def test_a_message_cut_anywhere_then_padded(keep: int, step: int) -> None:
     assert parser.torn + parser.garbage > 0
 
 
+@settings(deadline=None)
 @given(keep=st.integers(1, 200))
 def test_a_torn_tail_is_counted(keep: int) -> None:
     last = framed({"n": 1}, b"x" * 200)
@@ -132,6 +133,7 @@ def test_a_right_checksum_around_nonsense(payload: bytes) -> None:
     assert parser.torn == 1
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=5000))
 def test_arbitrary_bytes_never_raise(data: bytes) -> None:
     parsed(NONCE + data + NONCE, 100)
@@ -158,6 +160,7 @@ def test_a_pipe_that_somebody_made_non_blocking() -> None:
     assert len(beats) == len(list(frames(NONCE, {"n": 0}, [blob])))
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.text(), st.integers()), max_size=5), st.integers(1, 50))
 def test_requests_in_pieces(messages: list[dict[str, int]], step: int) -> None:
     data = b"".join(map(request, messages))
