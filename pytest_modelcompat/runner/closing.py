@@ -61,19 +61,10 @@ def suspected(store: Store, cell: str) -> list[tuple[str, int, Judgement, None]]
     Returns:
         For `Store.set_judgements`.
     """
-    failed = list(store.cases(cell=cell, check="op_support", status=Status.FAILED))
-    if not failed:
+    names = attribution.reference_suspects(store.statuses(cell, "op_support"))
+    if not names:
         return []
-    right = [
-        record
-        for status in (Status.PASSED, Status.FALLBACK)
-        for record in store.cases(cell=cell, check="op_support", status=status)
-    ]
-    every = [
-        (record.case, record.measurement.opset, record.judgement.status)
-        for record in (*failed, *right)
-    ]
-    names = attribution.reference_suspects(every)
+    failed = store.cases(cell=cell, check="op_support", status=Status.FAILED)
     return [
         (cell, record.n, replace(record.judgement, attribution="reference"), None)
         for record in failed
