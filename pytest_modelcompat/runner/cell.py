@@ -19,6 +19,7 @@ from pytest_modelcompat.environments.protocol import PlaceLostError
 from pytest_modelcompat.errors import worker as words
 from pytest_modelcompat.runner.events import (
     Attest,
+    Damaged,
     Done,
     Ended,
     Event,
@@ -64,6 +65,7 @@ __all__ = [
     "Attest",
     "CaseOrder",
     "CellProcess",
+    "Damaged",
     "Done",
     "Ended",
     "Event",
@@ -247,13 +249,18 @@ class CellProcess:
         handle = self._process.stdout.fileno()
         while True:
             data = os.read(handle, 4 * CHUNK)
+            torn = parser.torn
             found = parser.feed(data) if data else parser.finish()
             self.stats.torn, self.stats.garbage = parser.torn, parser.garbage
             yield from found
+            if parser.torn > torn:
+                yield {"type": "damaged"}, memoryview(b"")
             if not data:
                 return
 
     def _event(self, message: dict[str, Any], raw: memoryview) -> Event | None:
+        if message.get("type") == "damaged":
+            return Damaged()
         try:
             event = event_of(message, raw)
         except (ValueError, KeyError, TypeError) as problem:

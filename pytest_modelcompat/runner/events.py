@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Attest",
+    "Damaged",
     "Done",
     "Ended",
     "Event",
@@ -48,6 +49,11 @@ class Attest:
     """What is really there: worker/facts.py and the adapter's `info`, side by side."""
 
     facts: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damaged:
+    """Something in the stream was damaged: an answer may be missing, nobody knows whose."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,8 +219,8 @@ class Lost:
 
 
 Event = (
-    Hello | Attest | Unavailable | Refused | ImportFailed | Result | Ended | Leftover | ExitCrash
-    | Note | Done | Lost
+    Hello | Attest | Damaged | Unavailable | Refused | ImportFailed | Result | Ended | Leftover
+    | ExitCrash | Note | Done | Lost
 )  # fmt: skip
 
 

@@ -116,6 +116,7 @@ class Measurer:
         self._expect = expect
         self._folder = folder
         self._members = members
+        self._damaged = False
         self._places = places
         self._bundles = bundles
         self._repro = lru_cache(maxsize=None)(partial(repro, planned))
@@ -174,6 +175,11 @@ class Measurer:
         if not self.left:
             process.finish()
         for event in process.events():
+            if isinstance(event, events.Damaged):
+                # It would wait for more cases, and we for an answer that will not come: have it
+                # end. What is missing then is infrastructure's failure, and tried again.
+                self._damaged = True
+                process.finish()
             self._take(event, process)
             if len(self._batch) >= BATCH or (
                 self._batch and time.monotonic() - self._flushed > PATIENCE
@@ -236,7 +242,7 @@ class Measurer:
             for provider, nodes in (measurement.ran_on or {}).items():
                 self._end.ran_on[provider] = self._end.ran_on.get(provider, 0) + nodes
             record = self._record(event.n, workload, case, measurement, judgement)
-            asked = attribution.variants_for(judgement, self.planned.cell)
+            asked = () if self._damaged else self._variants(judgement)
             if asked:
                 self._open[event.n] = _Open(record=record, asked=asked)
                 process.submit(
@@ -246,6 +252,9 @@ class Measurer:
                 self._add(record)
         if not self.left and not self._open:
             process.finish()
+
+    def _variants(self, judgement: Judgement) -> tuple[str, ...]:
+        return attribution.variants_for(judgement, self.planned.cell)
 
     def _judge(
         self, event: events.Result | events.Ended, workload: Workload, case: PlannedCase

@@ -267,7 +267,9 @@ class Running:
                 for n, _, case in planned.cases()
                 if n in self.selection[planned.cell.id] and n not in done and not case.not_run
             ]
+            notes = end.notes
             end = self._attempt(planned, prepared, wanted)
+            end.notes[:0] = [note for note in notes if note not in end.notes]
             if end.status is not CellStatus.INFRASTRUCTURE_FAILED or self._stopped:
                 break
         return end
