@@ -74,7 +74,7 @@ class Plain:
     def start(self, prepared, arguments, *, env, files, folder, limits=None):
         return command.start([*prepared.python, *arguments], env=env, cwd=folder)
 
-    def inside(self, file):
+    def inside(self, file, *, prepared=None, folder=None):
         return file
 
 
