@@ -37,7 +37,8 @@ __all__ = [
 MARKER = "ready.json"  # written last into a finished environment; without it the folder is rubbish
 TEMPORARY = ".modelcompat-tmp"
 OURS = (
-    "environments", "locks", "hashes", "interpreters", "uv", "corpora", "data", "results", "worker",
+    "environments", "locks", "hashes", "interpreters", "images", "uv",
+    "corpora", "data", "results", "worker",
     "work",
 )  # fmt: skip
 FORGET = 14 * 86400.0  # seconds since an environment for an older lock was last used

@@ -23,7 +23,7 @@ from pytest_modelcompat.runner.command import run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["OLDEST", "Interpreter", "NoInterpreter", "default_python", "find", "probe"]
+__all__ = ["OLDEST", "PROBE", "Interpreter", "NoInterpreter", "default_python", "find", "probe"]
 
 OLDEST = (3, 8)  # what the worker is written for
 PROBE_TIMEOUT = 20.0
@@ -31,7 +31,7 @@ PROBE_SCHEMA = 1
 _MANYLINUX = (17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)  # those of uv, glibc 2.x
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 # Runs on any Python 3, and must not import anything of ours.
-_PROBE = """\
+PROBE = """\
 import json, os, platform, sys, sysconfig
 try:
     libc = os.confstr("CS_GNU_LIBC_VERSION")
@@ -257,7 +257,7 @@ def _ask(path: Path, env: Mapping[str, str]) -> Interpreter | str:
         if name in env:
             allowed[name] = env[name]
     try:
-        told = run([path, "-I", "-c", _PROBE], env=allowed, cwd=Path("/"), timeout=PROBE_TIMEOUT)
+        told = run([path, "-I", "-c", PROBE], env=allowed, cwd=Path("/"), timeout=PROBE_TIMEOUT)
     except OSError as error:
         return error.strerror or str(error)
     if told.timed_out:

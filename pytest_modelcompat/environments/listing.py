@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_modelcompat.environments.protocol import EnvironmentSpec, Lock
     from pytest_modelcompat.runner.command import Completed
 
-__all__ = ["SCRIPT", "Listing", "ask", "differences", "listing_of"]
+__all__ = ["SCRIPT", "Listing", "ask", "differences", "listing_of", "read_listing"]
 
 TIMEOUT = 60.0
 # Runs on Python 3.8 and newer. The first of a name on the path is the one that is imported. Rows
@@ -97,9 +97,14 @@ def listing_of(done: Completed) -> Listing | str:
     """What the script has printed, or why it has not."""
     if not done.ok:
         return words.ended_badly(done.returncode, done.signal, done.err)
-    told = [line for line in done.out.splitlines() if line.startswith("listing: ")]
+    return read_listing(done.out) or words.strange_answer(done.out)
+
+
+def read_listing(out: str) -> Listing | None:
+    """What the script has printed, among other things perhaps; None where it has not."""
+    told = [line for line in out.splitlines() if line.startswith("listing: ")]
     if not told:
-        return words.strange_answer(done.out)
+        return None
     listed = json.loads(told[-1].partition(" ")[2])
     named = {canonicalize_name(name): entry for name, entry in listed.items()}
     lines = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.environments.cache import LockTimeout
+from pytest_modelcompat.environments.docker.kind import Containers
 from pytest_modelcompat.environments.existing import CurrentPython, ExistingPython
 from pytest_modelcompat.environments.nox import HostEnvironments
 from pytest_modelcompat.environments.own import OwnEnvironments
@@ -70,7 +71,7 @@ KINDS: dict[str, EnvironmentKind] = {
     "host": HostEnvironments(),
     "python": ExistingPython(),
     "current": CurrentPython(),
-    "docker": NotBuilt("docker"),
+    "docker": Containers(),
     "nox": OwnEnvironments(Nox()),
     "tox": OwnEnvironments(Tox()),
     "ssh": NotBuilt("ssh"),

@@ -77,6 +77,6 @@ def suggest(word: str, known: Iterable[str]) -> str:
     near = get_close_matches(word[:200], choices, n=1, cutoff=0.6)
     if near:
         return f"Did you mean {near[0]!r}?"
-    if 0 < len(choices) <= 12:  # noqa: PLR2004 - more than a screen line helps nobody
+    if 0 < len(choices) <= 20:  # noqa: PLR2004 - more than two screen lines help nobody
         return f"Known here: {', '.join(choices)}."
     return ""

@@ -13,7 +13,7 @@ from pytest_modelcompat.errors import grammar as grammar_words
 from pytest_modelcompat.errors import matrix as words
 from pytest_modelcompat.errors import places as place_words
 from pytest_modelcompat.errors import yaml_file as file_words
-from pytest_modelcompat.matrix import grammar
+from pytest_modelcompat.matrix import grammar, images
 from pytest_modelcompat.matrix.declared import AxisValue
 from pytest_modelcompat.matrix.defaults import defaults
 from pytest_modelcompat.matrix.model import Framework, Image, ImageKind
@@ -110,18 +110,25 @@ def parse_value(
         fields = reader.fields(
             node, f"A value of {axis}", _known_keys(context, axis, node), _EXAMPLE
         )
-        value_node = fields.get("value")
+        value_node = fields.get("value") or fields.get("image")
+        if value_node is None and "dockerfile" in fields:
+            value_node = fields.get("id") or fields["dockerfile"]
         if value_node is None:
             reader.tell(words.missing_key("value", f"A value of {axis}", _EXAMPLE), node)
             return None
     kind = _image_kind(context, fields) if axis == "image" else None
+    built = axis == "image" and "dockerfile" in fields
     if axis.startswith(("env.", "options.")):
         text = reader.value(value_node, axis)  # type: ignore[arg-type]
     else:
         text = reader.text(
             value_node,
             f"A value of {axis}",
-            lambda text: _check(axis, text, distribution=distribution, kind=kind),
+            lambda text: (
+                grammar.printable("An image", text)
+                if built
+                else _check(axis, text, distribution=distribution, kind=kind)
+            ),
         )
     if text is None:
         return None
@@ -218,14 +225,22 @@ def _image_kind(context: Context, fields: Mapping[str, Node]) -> str | None:
 
 
 def _image(context: Context, fields: Mapping[str, Node], text: str, kind: str | None) -> Image:
-    kind = kind or (text if text in {"host", "current"} else "docker")
-    settings = []
+    named = any(key in fields for key in images.NAMING)
+    kind = kind or (text if text in {"host", "current"} and not named else "docker")
+    if kind == "docker" and (wrong := images.build_problem(fields)):
+        context.reader.tell(wrong[0], fields[wrong[1]])
+    settings: list[tuple[str, str]] = []
     if kind in _DECLARED_IN:
         settings += _declaration(context, fields, kind)
     if kind == "python" and not os.path.isabs(text):  # noqa: PTH117 - a text, not a path yet
         settings.append(("path", os.path.normpath(context.folder / Path(text).expanduser())))
     for name, form in context.image_settings[kind].items():
-        if name not in fields:
+        if name not in fields or form == "reference":
+            continue
+        if kind == "docker" and form != "path":
+            settings += images.container_setting(
+                context.reader, context.folder, name, form, fields[name]
+            )
             continue
         if form == "path":
             path = existing_path(context, fields[name], f"{name} of an image")

@@ -7,7 +7,8 @@ Start
         that is too old it says so on stderr and exits with TOO_OLD. Variables of its own:
         TMPDIR, where its private folder is; MODELCOMPAT_SITE, folders of packages that are not the
         interpreter's (it runs isolated from PYTHONPATH); MODELCOMPAT_CODE, a folder in which the
-        unpacked modules and their bytecode are kept for later sessions.
+        unpacked modules and their bytecode are kept for later sessions; MODELCOMPAT_LIFETIME,
+        seconds after which it ends whatever happens.
 
 Host -> supervisor (its stdin): messages, each a little-endian u32 length and that much JSON
     {"type": "order", "protocol", "runtime", "distribution", "module", "provider", "options",

@@ -348,5 +348,7 @@ def main(nonce: str, folder: str, code: str) -> None:
     supervisor = Supervisor(bytes.fromhex(nonce), folder, code, stdin, stdout)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: supervisor.leave(143))
+    # The kernel ends a worker that the host cannot reach any more, nor it the host.
+    signal.alarm(int(os.environ.get("MODELCOMPAT_LIFETIME", "0")))
     supervisor.run()
     supervisor.leave()
