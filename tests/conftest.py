@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from typing import Any
 
@@ -29,6 +30,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for flag in FLAGS:
             if item.get_closest_marker(flag) and not config.getoption(f"--{flag}"):
                 item.add_marker(pytest.mark.skip(reason=f"asked for with --{flag}"))
+
+
+ENGINE_ASKED_FOR = "unix:///engine/is-asked-for-with--engine"
+
+
+@pytest.fixture(autouse=True)
+def _no_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the marker, no container engine is within reach of a test or of what it starts."""
+    if request.node.get_closest_marker("engine"):
+        return
+    monkeypatch.setenv("DOCKER_HOST", ENGINE_ASKED_FOR)
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family == socket.AF_UNIX and _is_engine(address):
+            pytest.fail(f"{address} is a container engine: mark the test with `engine`")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+def _is_engine(address: Any) -> bool:
+    name = os.fsdecode(address) if isinstance(address, str | bytes) else ""
+    return name.endswith(("docker.sock", "podman.sock", ENGINE_ASKED_FOR.removeprefix("unix://")))
 
 
 @pytest.fixture(autouse=True)

@@ -61,7 +61,7 @@ class Containers:
                 with connect(patience=ENGINE_BACK if attempt else 0.0) as engine:
                     self._sweep(engine)
                     return _prepared(spec, settings, engine, cache=cache)
-            except (AbsentError, NoImageError, NoAnswerError) as error:
+            except (AbsentError, NoImageError, NoAnswerError) as error:  # noqa: PERF203
                 return _failure(spec, CellStatus.UNAVAILABLE, str(error))
             except RefusedError as refused:
                 told = words.engine_refused(refused.explanation)
