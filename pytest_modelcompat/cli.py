@@ -334,14 +334,15 @@ def _doctor(_: argparse.Namespace) -> int:
 
 def _clean(arguments: argparse.Namespace) -> int:
     from pytest_modelcompat.environments.cache import cache_folder, clear, sweep  # noqa: PLC0415
+    from pytest_modelcompat.environments.docker import cleaning  # noqa: PLC0415
 
     cache = cache_folder()
     if arguments.all:
         clear(cache)
-        sys.stdout.write(f"removed {cache}\n")
+        sys.stdout.write(f"removed {cache}{cleaning.clean(images=True)}\n")
         return 0
     removed = sweep(cache)
-    sys.stdout.write(f"removed {len(removed)} left-overs\n")
+    sys.stdout.write(f"removed {len(removed)} left-overs{cleaning.clean(images=False)}\n")
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_modelcompat.environments import uv
 from pytest_modelcompat.environments.cache import cache_folder
+from pytest_modelcompat.environments.docker import cleaning
 from pytest_modelcompat.environments.interpreters import Interpreter, find
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def lines() -> Iterator[str]:
     yield f"libc: {' '.join(platform.libc_ver())}"
     yield f"pytest {version('pytest')}, nox {version('nox')}, uv {uv.version()}"
     yield f"cache: {cache}"
+    yield f"containers: {cleaning.engine_line()}"
     for minor in MINORS:
         found = find(minor, cache=cache)
         shown = found.path if isinstance(found, Interpreter) else "not found"
