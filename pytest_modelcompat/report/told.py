@@ -51,8 +51,22 @@ def told(run: Data) -> tuple[str, ...]:
         *(f"This run was {note}" for note in rejudged),
         *_deselected(run.cells),
         *_reused(run.cells),
+        *_places(run.cells),
         *(note for note in notes if note not in rejudged),
     )
+
+
+def _places(cells: tuple[Cell, ...]) -> list[str]:
+    """Cells whose place is not what a reader takes for granted."""
+    of = plural(len(cells), "cell")
+    emulated = sum(bool(cell.attestation.get("emulated")) for cell in cells)
+    relaxed = sum(bool(cell.attestation.get("relaxed")) for cell in cells)
+    found = []
+    if emulated:
+        found.append(f"{count(emulated)} of {of} ran on an emulated processor")
+    if relaxed:
+        found.append(f"{count(relaxed)} of {of} ran in a less confined container than by default")
+    return found
 
 
 def _deselected(cells: tuple[Cell, ...]) -> list[str]:

@@ -84,7 +84,7 @@ def watched(folder: Path, image: str) -> dict:
         raise AssertionError("no container of a cell was seen")
     finally:
         running.kill()
-        running.wait()
+        running.communicate()
 
 
 def test_confined(tmp_path: Path) -> None:
@@ -129,7 +129,8 @@ def test_a_relaxation_is_visible(tmp_path: Path) -> None:
     assert cell["status"] == "completed"
     assert cell["attestation"]["relaxed"] == ["user: 1000", "network: bridge"]
     assert any("user: 1000, network: bridge" in note for note in cell["notes"])
-    assert "network: bridge" in (result.report / "index.html").read_text("utf-8")
+    summary = (result.report / "summary.md").read_text("utf-8")
+    assert "1 of 1 cell ran in a less confined container than by default" in summary
 
 
 def test_python_image_and_what_an_image_lacks(tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_python_image_and_what_an_image_lacks(tmp_path: Path) -> None:
 
     def cell(image: str, python: str) -> tuple[str, str]:
         found = result.cell(image=image, python=python)
-        return found["status"], found["reason"]
+        return found["status"], found.get("reason", "")
 
     # onnxruntime 1.23.2 has no wheel for Python 3.9
     status, reason = cell(engine.BULLSEYE, "image")
@@ -169,7 +170,7 @@ def test_inside_gives_the_same_answers(tmp_path: Path) -> None:
     images = engine.docker("images", "--all", "--quiet", "--no-trunc").split()
     result = run(tmp_path, engine.BOOKWORM, inside)
     mounted, installed = result.run["cells"]
-    assert installed["status"] == "completed", installed["reason"]
+    assert installed["status"] == "completed", installed
     assert installed["attestation"]["install"] == "inside"
     assert statuses(result, installed) == statuses(result, mounted)
     assert installed["environment"]["lock_digest"] == mounted["environment"]["lock_digest"]
