@@ -12,7 +12,12 @@ import pytest
 from tests.e2e import engine
 from tests.project import Project, Result
 
-pytestmark = [pytest.mark.engine, pytest.mark.network, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.network,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("engine"),  # there is one engine, and these look at all of it
+]
 
 MATRIX = """\
 schema: 1

@@ -18,7 +18,12 @@ from tests.e2e.test_docker import MATRIX, PLUGIN, project, run
 from tests.e2e.test_faults import ends, with_backend
 from tests.project import Project, Result
 
-pytestmark = [pytest.mark.engine, pytest.mark.network, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.network,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("engine"),  # there is one engine, and these look at all of it
+]
 
 BODY = Path(__file__).with_name("container_backend.py").read_text("utf-8")
 CANARY = "canary-5b1f3a-secret"
