@@ -339,15 +339,15 @@ def digits_cnn_int8() -> Made:
     convolutions in float32: a runtime that uses integer kernels may be one quantum away. It has no
     DequantizeLinear-13, so it is given the same graph as opset 19, where 8-bit types mean the same.
     """
-    from onnx.reference import ReferenceEvaluator  # noqa: PLC0415 - only this model needs it
-    from onnx.version_converter import convert_version  # noqa: PLC0415
-    from onnxruntime.quantization import (  # noqa: PLC0415
+    from onnx.reference import ReferenceEvaluator
+    from onnx.version_converter import convert_version
+    from onnxruntime.quantization import (
         CalibrationDataReader,
         QuantFormat,
         QuantType,
         quantize_static,
     )
-    from onnxruntime.quantization.shape_inference import quant_pre_process  # noqa: PLC0415
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Images(CalibrationDataReader):
         def __init__(self, batches: list[np.ndarray]) -> None:

@@ -11,23 +11,24 @@ import hashlib
 import json
 import os
 import uuid
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.checks.datasets import DataError, DataSet, read_folder, read_npz
 from pytest_modelcompat.checks.model_files import ModelFiles, model_files, slug
 from pytest_modelcompat.errors import Problem, UsageProblem
 from pytest_modelcompat.errors import checks as words
-from pytest_modelcompat.runner.plan import PlannedCase, Workload
+from pytest_modelcompat.runner.plan import Making, PlannedCase, Workload
 from pytest_modelcompat.worker import bundle as bundles
 from pytest_modelcompat.worker import onnxdata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
     from pytest_modelcompat.errors.matrix import Sentence
-    from pytest_modelcompat.matrix.model import CheckEntry, Model
+    from pytest_modelcompat.matrix.model import CheckEntry, Model, Producer
     from pytest_modelcompat.worker.values import Value
 
 __all__ = ["settings_of", "workload"]
@@ -39,7 +40,6 @@ def workload(
     *,
     folder: Path,
     file: Path | None = None,
-    produced: Mapping[tuple[str, str], Path] | None = None,
 ) -> Workload:
     """The cases of an entry, its bundles written.
 
@@ -48,11 +48,10 @@ def workload(
         corpora: not used; every check is asked alike.
         folder: of the cache, for bundles; made where it is absent.
         file: the matrix, named in problems.
-        produced: (model's name, label of `settings_of`) -> the file that its producer made. Cases
-            of built models without a file are planned and will not run.
 
     Returns:
-        Cases in the order of models, producers and data sets.
+        Cases in the order of models, producers and data sets. Those of built models have names
+        and data sets; their model files are made later, as `makings` says.
 
     Raises:
         UsageProblem: models or data that cannot be read; all of them at once.
@@ -64,7 +63,7 @@ def workload(
     problems = [
         Problem(message=said.message, hint=said.hint, file=file, line=model.line or None)
         for model in entry.models
-        if (said := _add_model(done, model, slug(model.name, taken), folder, produced or {}))
+        if (said := _add_model(done, model, slug(model.name, taken), folder))
     ]
     if problems:
         raise UsageProblem(problems)
@@ -77,6 +76,7 @@ def workload(
         models=tuple(done.models.items()),
         repeats=entry.repeats,
         tolerances=entry.tolerance or None,
+        makings=tuple(done.makings),
     )
 
 
@@ -85,6 +85,7 @@ class _Work:
     cases: list[PlannedCase] = field(default_factory=list)
     bundles: list[tuple[Path, str]] = field(default_factory=list)
     models: dict[str, Path] = field(default_factory=dict)
+    makings: list[Making] = field(default_factory=list)
     digests: list[tuple[str, str]] = field(default_factory=list)
 
     def digest(self, entry: CheckEntry) -> str:
@@ -95,17 +96,18 @@ class _Work:
             sorted(self.digests),
             [[case.unit, case.name, case.bundle, case.index] for case in self.cases],
             entry.repeats,
+            [repr(each.producer) + str(each.opset) for each in self.makings],
         ]
         return hashlib.sha256(json.dumps(whole, separators=(",", ":")).encode("ascii")).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Variant:
-    """One file of a model: the model itself, or what one producer made of it."""
+    """One file of a model: the model itself, or what one producer will make of it."""
 
     name: str  # what its cases' names start with
     files: ModelFiles
-    not_run: str = ""
+    making: Making | None = None
 
 
 def settings_of(model: Model) -> list[tuple[str, int, str | None]]:
@@ -113,7 +115,8 @@ def settings_of(model: Model) -> list[tuple[str, int, str | None]]:
 
     Returns:
         (label, index of the producer, opset or None); the label is the middle part of the names
-        of cases: `torch==2.13.0,onnx-dynamo,opset18`.
+        of cases: `torch==2.13.0,onnx-dynamo,opset18`. Where two producers would share one, what
+        the matrix says about their environments follows.
     """
     found: list[tuple[str, int, str | None]] = []
     for at, producer in enumerate(model.producers):
@@ -121,23 +124,35 @@ def settings_of(model: Model) -> list[tuple[str, int, str | None]]:
         found += [(f"{label},opset{opset}", at, opset) for opset in producer.opset]
         if not producer.opset:
             found.append((label, at, None))
-    return found
+    shared = Counter(label for label, _, _ in found)
+    return [
+        (f"{label}{_told_apart(model.producers[at])}" if shared[label] > 1 else label, at, opset)
+        for label, at, opset in found
+    ]
 
 
-def _variants(
-    model: Model, place: str, produced: Mapping[tuple[str, str], Path]
-) -> Iterator[_Variant]:
+def _told_apart(producer: Producer) -> str:
+    parts = [f"python{producer.python}" if producer.python else "", *producer.packages]
+    parts.append("" if producer.image.value == "host" else producer.image.value)
+    return "".join(f",{part}" for part in parts if part)
+
+
+def _variants(model: Model, place: str, bundle: int) -> Iterator[_Variant]:
     if model.path is not None:
         yield _Variant(name=model.name, files=_files(model, model.path, place))
         return
-    for at, (label, _, _) in enumerate(settings_of(model)):
-        path = produced.get((model.name, label))
-        inside = f"{place}/{at}"
-        if path is not None:
-            yield _Variant(name=f"{model.name}/{label}", files=_files(model, path, inside))
-            continue
-        absent = ModelFiles(main=f"{inside}/absent", files=())
-        yield _Variant(name=f"{model.name}/{label}", files=absent, not_run=words.NOT_PRODUCED)
+    assert model.build is not None
+    for label, at, opset in settings_of(model):
+        making = Making(
+            label=label,
+            build=model.build,
+            producer=model.producers[at],
+            opset=opset,
+            bundle=bundle,
+        )
+        unknown = ModelFiles(main="", files=())
+        yield _Variant(name=f"{model.name}/{label}", files=unknown, making=making)
+        bundle += 1
 
 
 def _files(model: Model, path: Path, place: str) -> ModelFiles:
@@ -146,24 +161,32 @@ def _files(model: Model, path: Path, place: str) -> ModelFiles:
     except FileNotFoundError as problem:
         raise DataError(words.no_such_model(model.name, path.name)) from problem
     except OSError as problem:
-        reason = problem.strerror or str(problem)
-        raise DataError(words.unreadable_model(model.name, reason)) from problem
+        raise DataError(words.unreadable_model(model.name, _why(problem))) from problem
 
 
-def _add_model(
-    done: _Work,
-    model: Model,
-    place: str,
-    folder: Path,
-    produced: Mapping[tuple[str, str], Path],
-) -> Sentence | None:
+def _why(problem: OSError) -> str:
+    return problem.strerror or str(problem)
+
+
+def _add_model(done: _Work, model: Model, place: str, folder: Path) -> Sentence | None:
     """Plan one model; a sentence where it cannot be."""
     try:
-        for variant in _variants(model, place, produced):
+        if model.build is not None:
+            done.digests.append((place, _build_digest(model)))
+        for variant in _variants(model, place, len(done.bundles)):
             _add(done, model, variant, folder)
     except DataError as problem:
         return problem.sentence
     return None
+
+
+def _build_digest(model: Model) -> str:
+    """Of the file that the build function is in."""
+    path = Path(str(model.build).rpartition("::")[0])
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as problem:
+        raise DataError(words.unreadable_model(model.name, _why(problem))) from problem
 
 
 def _add(done: _Work, model: Model, variant: _Variant, folder: Path) -> None:
@@ -173,13 +196,17 @@ def _add(done: _Work, model: Model, variant: _Variant, folder: Path) -> None:
         cases.append(_case(model, variant, set_))
         planned.append((f"{variant.name}/{set_.name}", reference))
     path, digest = _write(folder, cases)
-    for name, file in variant.files.files:
+    files = replace(variant.files, files=(*variant.files.files, *_libraries(model, variant)))
+    for name, file in files.files:
         done.models[name] = file
     try:
-        done.digests += variant.files.digests()
+        done.digests += files.digests()
     except OSError as problem:
-        reason = problem.strerror or str(problem)
-        raise DataError(words.unreadable_model(model.name, reason)) from problem
+        raise DataError(words.unreadable_model(model.name, _why(problem))) from problem
+    making = None
+    if variant.making is not None:
+        making = len(done.makings)
+        done.makings.append(variant.making)
     for index, (name, reference) in enumerate(planned):
         done.cases.append(
             PlannedCase(
@@ -189,10 +216,18 @@ def _add(done: _Work, model: Model, variant: _Variant, folder: Path) -> None:
                 index=index,
                 opset=variant.files.opset,
                 reference=reference,
-                not_run=variant.not_run,
+                making=making,
             )
         )
     done.bundles.append((path, digest))
+
+
+def _libraries(model: Model, variant: _Variant) -> tuple[tuple[str, Path], ...]:
+    """(name in the cell, path) of the operators' libraries; beside the model, out of its reach."""
+    place = f"{variant.files.main.partition('/')[0]}-libraries"
+    return tuple(
+        (f"{place}/{number}/{path.name}", path) for number, path in enumerate(model.libraries)
+    )
 
 
 def _data_sets(model: Model, files: ModelFiles) -> list[DataSet]:
@@ -232,6 +267,8 @@ def _known(
 
 def _case(model: Model, variant: _Variant, set_: DataSet) -> dict[str, Any]:
     files = variant.files
+    if variant.making is not None:
+        return _unmade(model, set_)
     found: dict[str, Any] = {
         "name": f"{variant.name}/{set_.name}",
         "unit": model.name,
@@ -243,11 +280,30 @@ def _case(model: Model, variant: _Variant, set_: DataSet) -> dict[str, Any]:
         "imports": files.imports,
         "quantized": _quantized(files, set_),
     }
+    if model.libraries:
+        found["libraries"] = [name for name, _ in _libraries(model, variant)]
+    return {**found, **_random(model, set_)}
+
+
+def _unmade(model: Model, set_: DataSet) -> dict[str, Any]:
+    """A data set for a producer; the same for every setting, so that exports can be shared."""
+    return {
+        "name": set_.name,
+        "unit": "",
+        "model": {"file": ""},
+        "inputs": list(set_.inputs),
+        "outputs": None if set_.outputs is None else list(set_.outputs),
+        "answers": (_reference(model, set_) or {}).get("kind") == "producer",
+        **_random(model, set_),
+    }
+
+
+def _random(model: Model, set_: DataSet) -> dict[str, Any]:
     data = model.data
-    if data.folder is None and data.inputs is None:
-        number = int(set_.name.rpartition("-")[2])
-        found["random"] = {"seed": data.seed, "dims": dict(data.dims), "n": number}
-    return found
+    if data.folder is not None or data.inputs is not None:
+        return {}
+    number = int(set_.name.rpartition("-")[2])
+    return {"random": {"seed": data.seed, "dims": dict(data.dims), "n": number}}
 
 
 def _quantized(files: ModelFiles, set_: DataSet) -> dict[str, float]:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
-    "NOT_PRODUCED",
     "bad_array",
     "bad_data_set",
     "bad_npz",
@@ -24,9 +23,6 @@ __all__ = [
     "outputs_without_inputs",
     "unreadable_model",
 ]
-
-
-NOT_PRODUCED = "the model was not built: its producer did not run"
 
 
 def nothing_matches(pattern: str, corpora: Iterable[str], known: Iterable[str]) -> Sentence:

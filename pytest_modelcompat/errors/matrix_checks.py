@@ -34,6 +34,37 @@ def build_and_producers(missing: str) -> Sentence:
     )
 
 
+def unset_variable(name: str) -> Sentence:
+    """A path by an environment variable."""
+    return Sentence(
+        f"The environment variable {shown(name)} is not set.", "Set it, or write the path itself."
+    )
+
+
+def pattern_finds_nothing(text: str) -> Sentence:
+    """A pattern without a file."""
+    return Sentence(
+        f"No file matches {shown(text)}.", "Paths are relative to the file that names them."
+    )
+
+
+def pattern_finds_too_much(text: str, count: int, most: int) -> Sentence:
+    """A pattern that means a whole disk."""
+    return Sentence(
+        f"{count} files match {shown(text)}; a pattern may find {most}.", "Make it narrower."
+    )
+
+
+def library_is_no_file() -> Sentence:
+    """A folder in place of a library."""
+    return Sentence("A library of operators is a file.", "Name the .so file.")
+
+
+def libraries_without_path() -> Sentence:
+    """A producer's file has no libraries."""
+    return Sentence("`libraries` belong to `path`.", "Remove them.")
+
+
 def bad_build(text: str) -> Sentence:
     """Not FILE.py::function."""
     return Sentence(f"{shown(text)} is not a function in a file.", "Write `models/net.py::build`.")

@@ -22,7 +22,7 @@ __all__ = ["Defaults", "defaults"]
 _FILE = Path(__file__).with_name("defaults.yaml")
 _KEYS = (
     "limits", "tolerance", "corpus", "distributions", "providers", "other_provider",
-    "image_settings", "max_cells",
+    "image_settings", "max_cells", "exports", "export_adjust", "export_limits",
 )  # fmt: skip
 
 
@@ -39,6 +39,9 @@ class Defaults:
         other_provider: default provider of adapters that are not named in `providers`.
         image_settings: kind of image -> setting -> "text" or "path".
         max_cells: cells that one matrix may have.
+        exports: export -> what it needs besides the framework.
+        export_adjust: framework with specifier -> requirements that its releases do not say.
+        export_limits: of one export.
     """
 
     limits: Limits
@@ -49,6 +52,9 @@ class Defaults:
     other_provider: str
     image_settings: dict[str, dict[str, str]]
     max_cells: int
+    exports: dict[str, tuple[str, ...]]
+    export_adjust: dict[str, tuple[str, ...]]
+    export_limits: Limits
 
     def default_provider(self, runtime: str) -> str:
         """What a runtime is asked for where the matrix names no provider."""
@@ -80,21 +86,25 @@ def defaults() -> Defaults:
         entries = reader.entries(fields[name], name, "")
         return {key.value: value for key, value in entries if isinstance(value, MapNode)}
 
+    def lists(name: str) -> dict[str, tuple[str, ...]]:
+        entries = reader.entries(fields[name], name, "")
+        return {key.value: reader.texts(value, key.value, "") for key, value in entries}
+
     found = Defaults(
         limits=parse_limits(reader, fields["limits"], Limits()),
         tolerances=parse_tolerances(reader, fields["tolerance"]),
         corpus=reader.texts(fields["corpus"], "corpus", ""),
         distributions=dict(reader.settings(fields["distributions"], "", lambda _: None, "")),
-        providers={
-            key.value: reader.texts(value, key.value, "")
-            for key, value in reader.entries(fields["providers"], "providers", "")
-        },
+        providers=lists("providers"),
         other_provider=reader.text(fields["other_provider"], "other_provider") or "",
         image_settings={
             kind: dict(reader.settings(value, kind, lambda _: None, ""))
             for kind, value in table("image_settings").items()
         },
         max_cells=reader.integer(fields["max_cells"], "max_cells", 1, 10**9) or 0,
+        exports=lists("exports"),
+        export_adjust=lists("export_adjust"),
+        export_limits=parse_limits(reader, fields["export_limits"], Limits()),
     )
     problems.settle()
     return found

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.errors import matrix as words
 from pytest_modelcompat.errors import matrix_checks as check_words
 from pytest_modelcompat.matrix import grammar
+from pytest_modelcompat.matrix.load_paths import libraries, model_paths
+from pytest_modelcompat.matrix.load_producers import parse_producers
 from pytest_modelcompat.matrix.load_rules import parse_matcher
 from pytest_modelcompat.matrix.load_values import existing_path
-from pytest_modelcompat.matrix.model import Data, Model, Producer
+from pytest_modelcompat.matrix.model import Data, Model
 from pytest_modelcompat.matrix.tolerance import parse_tolerances
 from pytest_modelcompat.matrix.yaml_nodes import MapNode, TextNode
 
@@ -24,14 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["REFERENCES", "parse_models"]
 
 REFERENCES = ("producer", "onnx", "consensus", "none", "cell:ID")
-_MODEL_KEYS = ("name", "path", "build", "producers", "data", "reference", "tolerance", "when")
-_PRODUCER_KEYS = ("framework", "export", "opset", "python", "packages")
+_MODEL_KEYS = ("name", "path", "build", "producers", "data", "reference", "tolerance", "when",
+               "libraries")  # fmt: skip
 _DATA_KEYS = ("inputs", "outputs", "random", "seed", "dims")
 _MODEL = "{name: net, path: models/net.onnx}"
-_PRODUCER = "{framework: torch==2.13.0, export: onnx-dynamo}"
 _DATA = "{inputs: in.npz, outputs: out.npz}"
 _BUILD = re.compile(r"(?P<file>[^\x00-\x1f]+\.py)::(?P<function>[A-Za-z_][A-Za-z0-9_]*)")
-_OPSET = re.compile(r"[1-9][0-9]{0,2}")
 _MOST_SETS = 10_000
 _MOST_SEED = 2**32 - 1
 _MOST_DIM = 2**31 - 1
@@ -45,14 +46,26 @@ def parse_models(context: Context, node: Node | None) -> tuple[Model, ...]:
     if node is not None and not items and not getattr(node, "items", (None,)):
         reader.tell(words.no_values("`models`"), node)
     for item in items:
-        model = _model(context, item)
-        if model is None:
-            continue
-        if model.name in models:
-            first = models[model.name].line
-            reader.tell(words.duplicate("The model", model.name, first), item)
-        models.setdefault(model.name, model)
+        for model in _models(context, item):
+            if model.name in models:
+                first = models[model.name].line
+                reader.tell(words.duplicate("The model", model.name, first), item)
+            models.setdefault(model.name, model)
     return tuple(models.values())
+
+
+def _models(context: Context, node: Node) -> list[Model]:
+    """One model, or one for each file that its path finds."""
+    base = _model(context, node)
+    if base is None or not isinstance(node, MapNode):
+        return []
+    path = next((value for key, value in node.entries if key.value == "path"), None)
+    if path is None:
+        return [base]
+    return [
+        replace(base, name=f"{base.name}{more}", path=found)
+        for more, found in model_paths(context, path)
+    ] or [base]
 
 
 def _model(context: Context, node: Node) -> Model | None:
@@ -72,12 +85,14 @@ def _model(context: Context, node: Node) -> Model | None:
     elif ("build" in fields) != ("producers" in fields):
         missing = "build" if "producers" in fields else "producers"
         reader.tell(check_words.build_and_producers(missing), node)
+    if "libraries" in fields and "path" not in fields:
+        reader.tell(check_words.libraries_without_path(), fields["libraries"])
     data = _data(context, fields.get("data"))
     return Model(
         name=name or "",
-        path=existing_path(context, fields.get("path"), "model"),
+        libraries=libraries(context, fields.get("libraries")),
         build=_build(context, fields.get("build")),
-        producers=_producers(context, fields.get("producers")),
+        producers=parse_producers(context, fields.get("producers")),
         data=data,
         reference=_reference(context, fields.get("reference"), data, built="build" in fields),
         tolerance=parse_tolerances(reader, fields.get("tolerance")),
@@ -101,41 +116,6 @@ def _build(context: Context, node: Node | None) -> str | None:
         context, TextNode(parts["file"], node.line, node.column, plain=False), "build file"
     )
     return f"{file}::{parts['function']}" if file else None
-
-
-def _producers(context: Context, node: Node | None) -> tuple[Producer, ...]:
-    reader = context.reader
-    found: dict[Producer, int] = {}
-    items = reader.items(node, "`producers`", f"[{_PRODUCER}]")
-    if node is not None and not items and not getattr(node, "items", (None,)):
-        reader.tell(words.no_values("`producers`"), node)
-    for item in items:
-        fields = reader.fields(item, "A producer", _PRODUCER_KEYS, _PRODUCER)
-        if not isinstance(item, MapNode):
-            continue
-        for key in ("framework", "export"):
-            if key not in fields:
-                reader.tell(words.missing_key(key, "A producer", _PRODUCER), item)
-        framework = reader.text(fields.get("framework"), "A producer's framework", grammar.pin)
-        producer = Producer(
-            framework="==".join(grammar.split_pin(framework)) if framework else "",
-            export=reader.text(fields.get("export"), "`export`", grammar.exporter) or "",
-            opset=reader.texts(fields.get("opset"), "`opset`", '["17"]', _opset),
-            python=reader.text(fields.get("python"), "A producer's python", grammar.python),
-            packages=reader.texts(
-                fields.get("packages"), "`packages`", '["numpy<2"]', grammar.requirement
-            ),
-        )
-        if producer in found:
-            reader.tell(words.duplicate("The producer", producer.export, found[producer]), item)
-        found.setdefault(producer, item.line)
-    return tuple(found)
-
-
-def _opset(text: str) -> Sentence | None:
-    if _OPSET.fullmatch(text):
-        return None
-    return words.not_a_number("An opset", text, "an integer from 1 to 999")
 
 
 def _data(context: Context, node: Node | None) -> Data:

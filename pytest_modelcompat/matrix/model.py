@@ -113,13 +113,25 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Producer:
-    """One setting that makes a model file from a build function."""
+    """One setting that makes a model file from a build function.
 
-    framework: str  # "torch==2.13.0"
-    export: str  # "onnx-torchscript"
+    Attributes:
+        framework: "torch==2.13.0".
+        export: "onnx-torchscript".
+        opset: one file for each; none: the exporter's own.
+        python: as on the axis.
+        packages: what the matrix names besides the framework.
+        image: where it runs.
+        limits: `case` is for making one file.
+    """
+
+    framework: str
+    export: str
     opset: tuple[str, ...] = ()
     python: str | None = None
     packages: tuple[str, ...] = ()
+    image: Image = field(default_factory=Image)
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +146,7 @@ class Model:
     reference: str | None = None  # producer | onnx | cell:ID | consensus | none; None: the default
     tolerance: Tolerances = ()
     when: Matcher = field(default_factory=Matcher)
+    libraries: tuple[Path, ...] = ()  # of operators; loaded in the cell only
     line: int = 0
 
 

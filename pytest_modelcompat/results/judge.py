@@ -31,6 +31,8 @@ _DEATHS = {
     "timed_out": Status.TIMED_OUT,
     "out_of_memory": Status.OUT_OF_MEMORY,
 }
+_PRODUCER = frozenset({Stage.RESOLVE, Stage.INSTALL, Stage.IMPORT, Stage.PRODUCE, Stage.CHECK})
+"""Stages at which a measured case can only have been ended by the producer of its model."""
 _NEVER = {"not_run": Status.NOT_RUN, "skipped": Status.SKIPPED}
 
 
@@ -112,6 +114,8 @@ def _ended(measurement: Measurement, runtime: str) -> Judgement:
     """A case that raised or died: by its message, where a rule knows it."""
     error = measurement.error or {}
     message = str(error.get("message") or "")
+    if measurement.stage in _PRODUCER:
+        return _not_made(measurement, error, message)
     if measurement.ended == "raised":
         rule = classify(
             runtime,
@@ -136,6 +140,20 @@ def _ended(measurement: Measurement, runtime: str) -> Judgement:
         stage=measurement.stage,
         rule=rule.id if rule else None,
         signature=name,
+    )
+
+
+def _not_made(measurement: Measurement, error: Mapping[str, object], message: str) -> Judgement:
+    """A case without a model: its producer failed, however it did."""
+    name = signature(message, fallback=str(error.get("type") or measurement.ended))
+    if measurement.ended in _DEATHS:
+        name = _death(measurement.ended, error, message)
+    return Judgement(
+        status=Status.ERROR,
+        stage=measurement.stage,
+        signature=name,
+        attribution="exporter",
+        attribution_detail={"producer": f"{measurement.ended} at stage {measurement.stage.value}"},
     )
 
 

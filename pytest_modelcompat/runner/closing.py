@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_modelcompat.results import attribution
 from pytest_modelcompat.results.model import CaseRecord, CellStatus, Judgement, Stage, Status
 from pytest_modelcompat.runner.attest import contradiction
-from pytest_modelcompat.runner.measure import not_run
+from pytest_modelcompat.runner.measure import not_made, not_run
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pytest_modelcompat.runner.plan import PlannedCell
 
 __all__ = ["attested", "suspected", "unanswered"]
+
+_RAN = frozenset({CellStatus.COMPLETED, CellStatus.MISCONFIGURED})
 
 
 def attested(planned: PlannedCell, end: CellEnd) -> CellEnd:
@@ -52,6 +54,9 @@ def unanswered(
             reason = "deselected"
         elif case.not_run:
             reason = case.not_run
+        elif case.failure is not None and end.status in _RAN:
+            yield not_made(planned, n, workload, case)
+            continue
         yield not_run(planned, n, workload, case, status=status, reason=reason)
 
 

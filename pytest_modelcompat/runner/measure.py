@@ -389,6 +389,23 @@ def not_run(
     )
 
 
+def not_made(planned: PlannedCell, n: int, workload: Workload, case: PlannedCase) -> CaseRecord:
+    """The record of a case whose producer made no model: its failure is the case's."""
+    assert case.failure is not None
+    judgement = judge(
+        case.failure,
+        outputs=[],
+        expected=None,
+        identical=False,
+        tolerances=None,
+        suite=None,
+        requested=planned.cell.provider,
+        runtime=planned.cell.framework.runtime,
+    )
+    base = not_run(planned, n, workload, case, status=judgement.status, reason="")
+    return replace(base, measurement=case.failure, judgement=judgement)
+
+
 def _terms(workload: Workload, case: PlannedCase, about: Mapping[str, Any]) -> dict[str, Any]:
     """On which terms a case is judged, as `judge` takes them."""
     given = about.get("rtol") is not None

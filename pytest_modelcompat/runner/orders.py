@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_modelcompat.matrix.model import Cell
+    from pytest_modelcompat.environments.protocol import EnvironmentSpec
+    from pytest_modelcompat.matrix.model import Cell, Producer
     from pytest_modelcompat.runner.plan import PlannedCell
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "order_for",
     "place_adapter",
     "place_files",
+    "process_environment",
 ]
 
 
@@ -110,7 +112,7 @@ _IMPORT = 300.0  # seconds for a framework's import
 _RESERVING = ("CUDA", "Tensorrt", "TensorRT", "ROCM", "MIGraphX", "GPU", "cuda")
 
 
-def on_host(cell: Cell) -> bool:
+def on_host(cell: Cell | Producer | EnvironmentSpec) -> bool:
     """Whether its process is one of this machine, with this machine's files."""
     return cell.image.kind not in ("docker", "ssh")
 
@@ -146,12 +148,24 @@ def cell_environment(cell: Cell, *, scratch: Path) -> dict[str, str]:
         cell: whose own variables come last.
         scratch: its home and temporary folder.
     """
-    threads = dict.fromkeys(_THREADS, str(cell.limits.threads))
+    return {**process_environment(cell, scratch, cell.limits.threads), **dict(cell.env)}
+
+
+def process_environment(
+    where: Cell | Producer | EnvironmentSpec, scratch: Path, threads: int
+) -> dict[str, str]:
+    """The environment variables of any process that holds a framework.
+
+    Args:
+        where: it runs.
+        scratch: its home and temporary folder.
+        threads: that native code may use.
+    """
     # Other places have their own PATH, and no business with this machine's.
-    names = _INHERITED if on_host(cell) else ()
+    names = _INHERITED if on_host(where) else ()
     inherited = {name: os.environ[name] for name in names if name in os.environ}
     own = {"HOME": str(scratch), "TMPDIR": str(scratch), "LANG": "C.UTF-8"}
-    return {**inherited, **own, **threads, **observed(), **dict(cell.env)}
+    return {**inherited, **own, **dict.fromkeys(_THREADS, str(threads)), **observed()}
 
 
 def observed() -> dict[str, str]:

@@ -16,9 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_modelcompat.matrix.model import Cell, CheckEntry, Matrix, Tolerances
+    from pytest_modelcompat.matrix.model import Cell, CheckEntry, Matrix, Producer, Tolerances
+    from pytest_modelcompat.results.model import Measurement
 
-__all__ = ["Plan", "PlannedCase", "PlannedCell", "Workload"]
+__all__ = ["Making", "Plan", "PlannedCase", "PlannedCell", "Workload"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Making:
+    """One setting in which a producer makes a model file: planned first, made when it is needed.
+
+    Attributes:
+        label: the middle part of its cases' names, `torch==2.13.0,onnx-dynamo,opset18`.
+        build: `FILE::function`, the file absolute.
+        producer: framework, export, environment.
+        opset: to export for; None: the exporter's own.
+        bundle: which of the workload's bundles holds its data sets; its cases are in their order.
+    """
+
+    label: str
+    build: str
+    producer: Producer
+    opset: str | None
+    bundle: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +53,8 @@ class PlannedCase:
         opset: of the main domain; 0 where unknown before the run.
         reference: {"kind", "source", "version"} of the expected outputs, or None for "only runs".
         not_run: why it cannot be measured at all (its reference or data could not be had).
+        making: which of the workload's makings gives its model and bundle; None: they are there.
+        failure: how that making ended, where it made nothing: the case's own measurement.
     """
 
     unit: str
@@ -42,6 +64,8 @@ class PlannedCase:
     opset: int = 0
     reference: dict[str, Any] | None = None
     not_run: str = ""
+    making: int | None = None
+    failure: Measurement | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +82,7 @@ class Workload:
         repeats: how often each case runs.
         tolerances: given by the matrix; the defaults apply where a type is missing. None for
             op_support without one: the suite's own, from the bundle.
+        makings: model files that producers have yet to make.
     """
 
     check: str
@@ -68,6 +93,7 @@ class Workload:
     models: tuple[tuple[str, Path], ...] = ()
     repeats: int = 1
     tolerances: Tolerances | None = None
+    makings: tuple[Making, ...] = ()
 
     @cached_property
     def units(self) -> dict[str, tuple[int, ...]]:

@@ -79,6 +79,11 @@ class References:
             works = tuple(self._workload(work, planned.cell) for work in planned.workloads)
         return replace(planned, workloads=works)
 
+    def evaluator(self) -> Prepared | Failure:
+        """The environment of the newest onnx, for whoever else has a question to it."""
+        with self._lock:
+            return self._prepare()
+
     def _workload(self, work: Workload, cell: Cell) -> Workload:
         if not any(_wants(case) for case in work.cases):
             return work

@@ -34,8 +34,10 @@ from pytest_modelcompat.results.write import write_outputs
 from pytest_modelcompat.runner import command, repro
 from pytest_modelcompat.runner.board import Board
 from pytest_modelcompat.runner.closing import attested, suspected, unanswered
+from pytest_modelcompat.runner.examining import Examiner, settled
 from pytest_modelcompat.runner.measure import CellEnd, Measurer
 from pytest_modelcompat.runner.places import Places
+from pytest_modelcompat.runner.producers import Producers
 from pytest_modelcompat.runner.references import References
 from pytest_modelcompat.runner.reuse import Reuse
 from pytest_modelcompat.runner.schedule import Schedule
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.environments.protocol import EnvironmentSpec
     from pytest_modelcompat.results.model import CaseRecord
-    from pytest_modelcompat.runner.plan import Plan, PlannedCell
+    from pytest_modelcompat.runner.plan import Plan, PlannedCase, PlannedCell
     from pytest_modelcompat.runner.settings import Settings
 
     Selection = Mapping[str, Collection[int]]
@@ -80,6 +82,8 @@ class Running:
         self._store: Store | None = None
         self._workplace: Workplace | None = None
         self._references: References | None = None
+        self._producers: Producers | None = None
+        self._examiner: Examiner | None = None
         self._schedule: Schedule | None = None
         self._measurers: set[Measurer] = set()
         self._lock = threading.RLock()  # a Ctrl-C in `stop` has it called again
@@ -113,6 +117,14 @@ class Running:
         sweep(settings.cache)
         self._workplace = Workplace(settings.cache)
         self._references = References(settings.cache, self._workplace, self._record)
+        self._producers = Producers(
+            settings.cache,
+            self._workplace,
+            self._record,
+            jobs=settings.jobs,
+            fresh=settings.fresh,
+        )
+        self._examiner = Examiner(settings.cache, self._workplace.room, self._references.evaluator)
         self._schedule = Schedule(
             [c for c in self.plan.cells if c.cell.id in self.selection],
             jobs=settings.jobs,
@@ -195,14 +207,22 @@ class Running:
         try:
             try:
                 if isinstance(prepared, Prepared) and not self._stopped and not planned.cell.skip:
-                    assert self._references is not None
-                    planned = self._references.resolved(planned)
+                    planned = self._resolved(planned)
                 end, made = self._end_of(planned, prepared)
             except OSError as error:  # of this machine's, for what is ours is never one
                 end, made = self._refused(error), prepared
             self._close(planned, end, made)
         finally:
             self.board.running(-1)
+
+    def _resolved(self, planned: PlannedCell) -> PlannedCell:
+        """The cell with the models and references that could be had."""
+        assert self._references is not None
+        assert self._producers is not None
+        try:
+            return self._references.resolved(self._producers.resolved(planned))
+        except command.StoppedError:
+            return planned  # whoever stopped us says why
 
     def _refused(self, error: OSError) -> CellEnd:
         cache = self.settings.cache
@@ -265,7 +285,7 @@ class Running:
             wanted = [
                 n
                 for n, _, case in planned.cases()
-                if n in self.selection[planned.cell.id] and n not in done and not case.not_run
+                if n in self.selection[planned.cell.id] and n not in done and _can_run(case)
             ]
             notes = end.notes
             end = self._attempt(planned, prepared, wanted)
@@ -306,6 +326,12 @@ class Running:
                 with self._lock:
                     self._measurers.discard(measurer)
 
+    def _with_repro(self, planned: PlannedCell, record: CaseRecord) -> CaseRecord:
+        """What failed without being run, for want of its model, can be shown again as well."""
+        if record.measurement.ended == "not_run":
+            return record
+        return replace(record, repro=self._repro(planned, record.check, record.unit))
+
     def _repro(self, planned: PlannedCell, check: str, unit: str) -> str:
         return repro.unit_command(planned.cell, check, unit, root=self.settings.root)
 
@@ -318,9 +344,12 @@ class Running:
         missing = unanswered(
             planned, end, done=self._recorded(planned), wanted=self.selection.get(cell.id, ())
         )
-        for batch in batches(missing, BATCH):
+        told = (self._with_repro(planned, record) for record in missing)
+        for batch in batches(told, BATCH):
             self._keep([self.verdicts.expect(record) for record in batch])
         self.store.set_judgements(suspected(self.store, cell.id))
+        if self._examiner is not None and not self._stopped:
+            self.store.set_judgements(list(self._examiner.judged(planned, self.store)))
         expectation = self.verdicts.cell(
             cell.id, status=end.status, stage=end.stage, reason=end.reason
         )
@@ -362,6 +391,7 @@ class Running:
         self.verdicts.close(self.store, self.board, whole=whole, sharded=sharded)
         if sharded and whole:
             self.store.set_run(replace(self.store.run, known=self.verdicts.seen()))
+        self.store.set_judgements(list(settled(self.plan, self.store)))
         stale = [each.entry.id for each in self.verdicts.issues if each.state is EntryState.STALE]
         if stale:
             note = f"known issues that selected nothing: {', '.join(stale)}"
@@ -383,6 +413,8 @@ class Running:
             self._stopped = self._stopped or reason
             running = list(self._measurers)
         command.stop_all()
+        if self._producers is not None:
+            self._producers.stop()
         for measurer in running:
             measurer.stop(reason)
 
@@ -390,6 +422,8 @@ class Running:
         """Leave nothing behind, whatever state this is in; a second call does nothing."""
         if not self.board.finished:
             self.stop("stopped")
+        if self._producers is not None:
+            self._producers.stop()
         if self._workplace is not None:
             self._workplace.close()
         if self._store is not None:
@@ -442,3 +476,7 @@ class Running:
         for record in self.store.cases(cell=cell, check=check, unit=unit):
             if record.expectation.outcome in bad:
                 yield record
+
+
+def _can_run(case: PlannedCase) -> bool:
+    return not case.not_run and case.failure is None

@@ -78,5 +78,13 @@ if __name__ == "__main__":
         from modelcompat_worker import corpus
 
         sys.exit(corpus.main(sys.argv[2:]))
+    elif sys.argv[1] == "examine":
+        from modelcompat_worker import examine
+
+        sys.exit(examine.main(sys.argv[2:]))
+    elif sys.argv[1] == "produce":
+        from modelcompat_worker import produce
+
+        sys.exit(produce.main(sys.argv[2:]))
     else:
         supervise(sys.argv[1])

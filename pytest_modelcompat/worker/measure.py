@@ -80,6 +80,7 @@ def measure(
     blobs = Blobs()
     try:
         model = _model(bundle, index, root)
+        options = _with_libraries(bundle.case(index), options, root)
         big = _watch_memory(bundle.case(index))
         begun = time.perf_counter()
         session = adapter.load(model, provider, options)
@@ -132,6 +133,17 @@ def _model(bundle: Bundle, index: int, root: str | None) -> Any:
     model = bundle.model(index)
     confine.check(model, None)
     return model
+
+
+def _with_libraries(
+    case: dict[str, Any], options: dict[str, str], root: str | None
+) -> dict[str, str]:
+    """The options, with the paths of the operators' libraries that the model comes with."""
+    names = case.get("libraries")
+    if not names:
+        return options
+    paths = [confine.locate(root or "", name) for name in names]
+    return {**options, "custom_ops": os.pathsep.join(paths)}
 
 
 def _feeds(

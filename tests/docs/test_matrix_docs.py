@@ -1,4 +1,4 @@
-"""The examples of docs/matrix.md are loaded; the wrong one is refused with a hint."""
+"""The examples of the pages about the matrix are loaded; the wrong one is refused with a hint."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from pytest_modelcompat.matrix.load_axes import AXES_KEYS
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "matrix.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```yaml *(\w*)\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
+MORE = (ROOT / "docs" / "producers.md").read_text("utf-8")
+BUILT = re.findall(r"^```yaml\n(.*?)^```$", MORE, flags=re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
@@ -41,6 +43,21 @@ def test_an_example_loads(folder: Path, text: str):
     matrix = load_matrix(file)
     assert matrix.cells
     assert all(cell.checks for cell in matrix.cells)
+
+
+@pytest.mark.parametrize("text", BUILT, ids=range(1, len(BUILT) + 1))
+def test_an_example_of_built_models_loads(folder: Path, text: str):
+    file = folder / "example.yaml"
+    file.write_text(text, "utf-8")
+    models = [model for cell in load_matrix(file).cells for e in cell.checks for model in e.models]
+    assert all(model.producers for model in models)
+
+
+def test_the_example_of_a_build_function_is_one():
+    (code,) = re.findall(r"^```python\n(.*?)^```$", MORE, flags=re.DOTALL | re.MULTILINE)
+    names: dict[str, object] = {}
+    exec(compile(code, "build.py", "exec"), names)
+    assert callable(names["build"])
 
 
 @examples("known")

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_modelcompat.errors import UsageProblem
 from pytest_modelcompat.matrix import load_matrices, load_matrix
+from pytest_modelcompat.matrix.defaults import defaults
 from pytest_modelcompat.matrix.model import (
     CheckEntry,
     Data,
@@ -168,6 +169,7 @@ def test_the_example_s_first_cell_holds_what_the_file_says(folder: Path) -> None
                             export="onnx-torchscript",
                             opset=("13", "17"),
                             python="3.11",
+                            limits=defaults().export_limits,
                         ),
                     ),
                     line=34,

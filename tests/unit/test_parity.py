@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pytest_modelcompat.checks import parity
 from pytest_modelcompat.errors import UsageProblem
-from pytest_modelcompat.matrix.model import CheckEntry, Data, Model, Producer, Tolerance
+from pytest_modelcompat.matrix.model import CheckEntry, Data, Image, Model, Producer, Tolerance
 from pytest_modelcompat.worker.bundle import Bundle
 
 X = np.float32([[1, 2], [3, 4]])
@@ -467,31 +468,73 @@ BUILT = Model(
 )
 
 
-def test_every_setting_of_a_built_model_is_planned(tmp_path, model):
-    names = [
+@pytest.fixture
+def built(tmp_path):
+    (tmp_path / "net.py").write_text("def build(): ...\n", "utf-8")
+    return replace(BUILT, build=f"{tmp_path}/net.py::build")
+
+
+def test_every_setting_of_a_built_model_is_planned(tmp_path, built):
+    found = plan(tmp_path, built)
+    assert [each.name for each in found.cases] == [
         "net/torch==2.13.0,onnx-dynamo,opset17/random-0",
         "net/torch==2.13.0,onnx-dynamo,opset18/random-0",
         "net/skl2onnx==1.19.0,skl2onnx/random-0",
     ]
-    found = plan(tmp_path, BUILT)
-    assert [each.name for each in found.cases] == names
-    assert all(each.not_run for each in found.cases)
     assert {each.unit for each in found.cases} == {"net"}
+    assert [each.making for each in found.cases] == [0, 1, 2]
     assert found.cases[0].reference == {"kind": "producer"}
     assert found.models == ()
-    assert parity.settings_of(BUILT) == [
-        ("torch==2.13.0,onnx-dynamo,opset17", 0, "17"),
-        ("torch==2.13.0,onnx-dynamo,opset18", 0, "18"),
-        ("skl2onnx==1.19.0,skl2onnx", 1, None),
+    assert [(each.label, each.opset) for each in found.makings] == [
+        ("torch==2.13.0,onnx-dynamo,opset17", "17"),
+        ("torch==2.13.0,onnx-dynamo,opset18", "18"),
+        ("skl2onnx==1.19.0,skl2onnx", None),
     ]
-    made = parity.workload(
-        CheckEntry(check="parity", models=(BUILT,)),
-        folder=tmp_path / "cache",
-        produced={("net", "skl2onnx==1.19.0,skl2onnx"): model},
-    )
-    assert [each.name for each in made.cases] == names
-    assert [bool(each.not_run) for each in made.cases] == [True, True, False]
-    assert made.models == (("net/2/net.onnx", model),)
+    assert {each.build for each in found.makings} == {built.build}
+    # equal data sets are one file, so that a file is made once whoever wants it
+    assert len({found.bundles[each.bundle] for each in found.makings}) == 1
+
+
+def test_settings_that_differ_in_their_environment_have_names_of_their_own(tmp_path, built):
+    one = Producer(framework="torch==1.12.1", export="torchscript-trace")
+    more = [
+        one,
+        replace(one, python="3.8"),
+        replace(one, packages=("numpy<1.24", "pillow")),
+        replace(one, image=Image(kind="docker", value="debian:bookworm")),
+    ]
+    found = plan(tmp_path, replace(built, producers=tuple(more)))
+    assert [each.label for each in found.makings] == [
+        "torch==1.12.1,torchscript-trace",
+        "torch==1.12.1,torchscript-trace,python3.8",
+        "torch==1.12.1,torchscript-trace,numpy<1.24,pillow",
+        "torch==1.12.1,torchscript-trace,debian:bookworm",
+    ]
+
+
+def test_the_build_file_and_the_producer_decide_the_digest(tmp_path, built):
+    first = plan(tmp_path, built)
+    assert plan(tmp_path, built).digest == first.digest
+    other = replace(built, producers=(replace(built.producers[0], python="3.12"),))
+    seen = {first.digest, plan(tmp_path, other).digest}
+    (tmp_path / "net.py").write_text("def build(): return 1\n", "utf-8")
+    seen.add(plan(tmp_path, built).digest)
+    assert len(seen) == 3
+    assert "cannot be read" in problem_of(tmp_path, replace(built, build="/no/such.py::build"))
+
+
+def test_only_a_producer_s_reference_takes_its_answers(tmp_path, built):
+    inputs, outputs = npz(tmp_path / "i.npz", a=X), npz(tmp_path / "o.npz", y=X)
+    for model, answers, given in (
+        (built, True, False),
+        (replace(built, reference="none"), False, False),
+        (replace(built, reference="onnx"), False, False),
+        (replace(built, data=Data(inputs=inputs)), True, False),
+        (replace(built, data=Data(inputs=inputs, outputs=outputs)), False, True),
+    ):
+        bundle, at = the_case(plan(tmp_path, model))
+        assert bundle.case(at)["answers"] is answers
+        assert (bundle.outputs(at) is not None) is given
 
 
 # The workload ------------------------------------------------------------------------------------

@@ -31,7 +31,8 @@ exception travels to the host with its type and message and is classified there.
 
 `Value` is `worker.values.Value`. `options` are text to text, as in the matrix
 (`graph_optimization: all | extended | basic | disabled` is understood by every adapter that has
-such a thing; others are the adapter's own, an unknown one raises ValueError).
+such a thing; `custom_ops` holds paths of libraries with operators, joined by os.pathsep; others are
+the adapter's own, an unknown one raises ValueError).
 """
 
 from importlib import import_module

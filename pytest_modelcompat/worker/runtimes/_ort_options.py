@@ -1,5 +1,7 @@
 """Options of the matrix as ONNX Runtime's session and provider options."""
 
+import os
+
 __all__ = ["provider_options", "session_options"]
 
 _LEVELS = {
@@ -10,7 +12,7 @@ _LEVELS = {
 }
 _MODES = {"sequential": "ORT_SEQUENTIAL", "parallel": "ORT_PARALLEL"}
 _PLAIN = frozenset({
-    "device", "execution_mode", "graph_optimization", "inter_threads", "log_severity",
+    "custom_ops", "device", "execution_mode", "graph_optimization", "inter_threads", "log_severity",
     "provider_library", "register", "threads",
 })  # fmt: skip
 _PROVIDER = "provider."
@@ -36,6 +38,8 @@ def session_options(ort, options):
         found.intra_op_num_threads = int(options["threads"])
     if "inter_threads" in options:
         found.inter_op_num_threads = int(options["inter_threads"])
+    for path in filter(None, options.get("custom_ops", "").split(os.pathsep)):
+        found.register_custom_ops_library(path)
     for name, value in options.items():
         if "." in name and not name.startswith(_PROVIDER):
             found.add_session_config_entry(name, value)
