@@ -139,8 +139,11 @@ def run(files: list[str], *, again: bool) -> dict[str, str]:
         if globs:
             subprocess.run(["mutmut", "run", *globs], check=True)
         return ends_of(files)
-    # Or mutmut asks new tests alone which functions they go through, new functions included.
+    # Or mutmut asks new tests alone which functions they go through, new functions included, and
+    # takes a file that was changed while the last pass began for the one that it has.
     Path("mutants", "mutmut-stats.json").unlink(missing_ok=True)
+    for file in wanted([]):
+        Path("mutants", PACKAGE, file).unlink(missing_ok=True)
     ends = ends_of(files)
     # One that was killed is enough for mutmut to see which functions are other ones by now.
     asked = [mutant for mutant, end in ends.items() if end != "killed"] or list(ends)[:1]

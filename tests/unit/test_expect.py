@@ -359,6 +359,24 @@ def test_only_a_whole_run_calls_an_entry_stale():
     assert states(known, whole=False)["k"] is EntryState.UNDECIDED
 
 
+@pytest.mark.parametrize(
+    ("unit", "statuses", "state"),
+    [
+        ("*Relu", [Status.PASSED, Status.ERROR], EntryState.SEEN),
+        ("*Relu", [Status.PASSED], EntryState.UNDECIDED),
+        ("*Relu", [Status.NOT_RUN], EntryState.UNSEEN),
+        ("*Gone", [Status.PASSED], EntryState.UNDECIDED),
+    ],
+)
+def test_a_shard_decides_nothing_that_others_may_still_show(unit, statuses, state):
+    known = index(KnownIssue(id="k", unit=unit))
+    for status in statuses:
+        ask(known, status)
+    (report,) = known.close(whole=True, sharded=True)
+    assert (report.state, report.entry.id) == (state, "k")
+    assert final(known) == Expectation(outcome=Outcome.OK)
+
+
 def test_the_report_counts():
     known = index(KnownIssue(id="k", unit="*Relu", status=("error",)))
     for status in (Status.PASSED, Status.ERROR, Status.ERROR, Status.CRASHED, Status.NOT_RUN):

@@ -281,6 +281,8 @@ def test_a_specifier_is_one_also_after_a_blank(axis: str) -> None:
         assert "Write specifiers such as `>=3.10` or `==3.12.*`." in told
         assert axis in told
     assert check_pattern(axis, " >=3") is None
+    assert pattern_matches(axis, " >=3", "3.12")
+    assert not pattern_matches(axis, " >=3", "2.7")
 
 
 @pytest.mark.parametrize(

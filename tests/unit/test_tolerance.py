@@ -20,6 +20,7 @@ from pytest_modelcompat.results.numbers import (
     FLOATS,
     FRACTION,
     NARROW,
+    Bound,
     json_number,
     part,
     ulps,
@@ -289,6 +290,7 @@ def test_integers_and_booleans_are_exact_whatever_the_suite_allows(actual, expec
 def test_any_byte_but_zero_is_true():
     assert agree(Value.tensor("bool", (2,), b"\x02\x00"), Value.tensor("bool", (2,), b"\x01\x00"))
     assert not agree(Value.tensor("bool", (1,), b"\x00"), Value.tensor("bool", (1,), b"\x02"))
+    assert part(Value.tensor("bool", (2,), b"\x02\x00"), 0, 2).tobytes() == b"\x01\x00"
 
 
 def test_strings_are_exact_bytes():
@@ -370,7 +372,7 @@ def test_packed_floats_are_unpacked_low_half_first():
     assert part(value, 1, 3).astype(np.float64).tolist() == [1.0, -6.0]
 
 
-@pytest.mark.parametrize("dtype", FRACTION)
+@pytest.mark.parametrize("dtype", FLOATS)
 def test_the_spacing_of_a_type_is_that_of_its_implementation(dtype):
     kind = part(Value.tensor(dtype, (1,), bytes(8)), 0, 1).dtype
     assert 2.0 ** -FRACTION[dtype] == float(ml_dtypes.finfo(kind).eps)
@@ -433,6 +435,10 @@ Q = {"quantized": Tolerance(quanta=1)}
 )  # fmt: skip
 def test_the_bound_of_a_type(dtype, given, suite, scale, bound):
     assert bound_for(dtype, given=given, suite=suite, scale=scale).record() == bound
+
+
+def test_a_quantum_is_one_where_nobody_says_more():
+    assert Bound(quanta=2).record() == {"quanta": 2, "scale": 1.0}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -526,6 +532,14 @@ def test_of_right_answers_the_least_close_one_is_told():
     found = Judge(closeness=True).compare(actual, [(name, tensor([1.0])) for name, _ in pairs])
     assert found.agree
     assert found.record["output"] == "b"
+
+
+def test_an_equal_output_does_not_hide_how_close_another_is():
+    near, one = tensor([1.0001]), tensor([1.0])
+    for order in ("ab", "ba"):
+        expected = [(name, one) for name in order]
+        found = Judge(closeness=True).compare([("a", one), ("b", near)], expected)
+        assert (found.agree, found.wrong, found.record["output"]) == (True, 0, "b")
 
 
 def test_relative_error_leaves_out_what_should_be_zero():

@@ -212,6 +212,29 @@ def test_an_issue_that_selects_nothing_is_stale_in_a_whole_run_alone(store) -> N
     assert partly.issues[0].state is not EntryState.STALE
 
 
+def test_a_shard_tells_what_it_saw_and_decides_nothing(store) -> None:
+    matcher = Matcher(patterns=(("python", ("3.12", "3.13")),))
+    plan = a_plan(
+        a_planned(),
+        known_issues=(
+            KnownIssue(id="K", match=matcher, check="op_*", unit=RELU, case="test_*"),
+            KnownIssue(id="L", unit="x", expires="2020-01-01"),
+        ),
+    )
+    asked, board = verdicts(plan), board_of(plan)
+    assert asked.seen() == ()
+    store.add_cases([asked.expect(relu(0)), asked.expect(relu(1))])
+    asked.close(store, board, whole=True, sharded=True)
+    assert [report.state for report in asked.issues] == [EntryState.UNDECIDED, EntryState.EXPIRED]
+    assert {record.expectation.outcome for record in store.cases()} == {Outcome.OK}
+    known, other = asked.seen()
+    assert known == {
+        "id": "K", "matrix": "m", "match": {"python": ["3.12", "3.13"]}, "check": "op_*",
+        "unit": RELU, "case": "test_*", "expired": False, "selected": 2, "seen": 0, "passed": 2,
+    }  # fmt: skip
+    assert (other["id"], other["expired"], other["selected"]) == ("L", True, 0)
+
+
 def test_until_then_such_a_unit_is_undecided() -> None:
     plan = a_plan(a_planned(), known_issues=(KnownIssue(id="K", unit=RELU),))
     asked = verdicts(plan)
