@@ -83,6 +83,18 @@ BAD = {
     "diff: nothing there": (["diff", "nowhere", "run"], "nowhere: There is no stored run here"),
     "diff: no later run": (["diff", "run"], "reports/latest: There is no stored run here"),
     "diff: a file": (["diff", "run", "afile"], "Not a directory"),
+    "merge: no part": (["merge", "--output", "out"], "required: parts"),
+    "merge: nowhere to": (["merge", "run"], "required: --output"),
+    "merge: nothing there": (["merge", "nowhere", "--output", "out"], "no stored run here"),
+    "merge: no run in it": (["merge", "empty", "--output", "out"], "no stored run here"),
+    "merge: no archive": (["merge", "afile", "--output", "out"], "not a zip file"),
+    "merge: damaged": (["merge", "broken", "--output", "out"], "broken/run.json"),
+    "merge: of a newer version": (["merge", "newer", "--output", "out"], "newer modelcompat"),
+    "merge: into a file": (["merge", "run", "--output", "afile"], "a folder of its own"),
+    "merge: into a part": (["merge", "run", "--output", "run"], "a folder of its own"),
+    "merge: one part twice": (["merge", "run", "run", "--output", "out"], "Give each part once"),
+    "merge: no plan": (["merge", "run", "--plan", "gone", "--output", "out"], "gone: This stored"),
+    "merge: plan is none": (["merge", "run", "--plan", "afile", "--output", "o"], "is not JSON"),
     "explain: what": (["explain"], "required: what"),
     "explain: no run": (["explain", "x"], "reports/latest: There is no stored run here"),
     "explain: nothing like it": (["explain", "zzz", "--report", "run"], "no cell 'zzz'"),
@@ -104,6 +116,7 @@ def test_bad_command_line(name: str, capsys) -> None:
     assert len(lines) == 1, said.err
     assert message in lines[0]
     assert "Traceback" not in said.err
+    assert not Path("out").exists()
 
 
 def test_every_command_is_among_the_mistakes(capsys) -> None:
