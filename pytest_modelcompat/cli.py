@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_modelcompat import DEFAULT_REPORT, __version__
+from pytest_modelcompat import DEFAULT_REPORT, __version__, stored_runs
 from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line
-from pytest_modelcompat.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,16 +90,6 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--output", default="locks", metavar="DIR")
     one.set_defaults(run=_lock)
 
-    one = commands.add_parser("report", help="make the report of a stored run anew")
-    one.add_argument("folder", nargs="?", default=DEFAULT_REPORT)
-    one.add_argument(
-        "--baseline", default=None, metavar="DIR", help="tell what changed since this stored run"
-    )
-    one.add_argument(
-        "--history", default=None, metavar="FOLDER", help="of earlier runs: each case over time"
-    )
-    one.set_defaults(run=_report)
-
     one = commands.add_parser(
         "rejudge", help="apply other tolerances to a stored run; nothing is measured"
     )
@@ -118,36 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.set_defaults(run=_rejudge)
 
-    one = commands.add_parser("diff", help="tell what changed from one stored run to another")
-    one.add_argument("before", help="folder of the earlier run")
-    one.add_argument("after", nargs="?", default=DEFAULT_REPORT, help="folder of the later run")
-    one.add_argument("--all", action="store_true", help="known and still failing cases too")
-    one.add_argument(
-        "--across",
-        action="append",
-        default=[],
-        metavar="AXIS",
-        help="compare cells whose values of this axis differ, e.g. framework",
-    )
-    one.add_argument(
-        "--cells", nargs=2, metavar=("BEFORE", "AFTER"), help="only these two cells, by id"
-    )
-    one.add_argument(
-        "--history", default=None, metavar="FOLDER", help="of earlier runs: tells what is FLAKY"
-    )
-    one.add_argument("--json", action="store_true", help="one change a line, as JSON")
-    one.set_defaults(run=_diff)
-
-    one = commands.add_parser("merge", help="put the shards of a run together, checked")
-    one.add_argument("parts", nargs="+", help="report folders, or zip files of one each")
-    one.add_argument("--output", required=True, metavar="DIR", help="new folder of the whole run")
-    one.add_argument(
-        "--plan", default=None, metavar="FILE", help="of the whole, as `modelcompat plan` prints it"
-    )
-    one.add_argument(
-        "--partial", action="store_true", help="merge what there is; the run is not finished then"
-    )
-    one.set_defaults(run=_merge)
+    stored_runs.declare(commands)
 
     one = commands.add_parser("explain", help="tell a case or cell of a stored run in full")
     one.add_argument("what", help="a cell's id, or part of a case's name")
@@ -215,22 +175,6 @@ def _lock(arguments: argparse.Namespace) -> int:
     return 0 if complete else 1
 
 
-def _report(arguments: argparse.Namespace) -> int:
-    from pytest_modelcompat import report  # noqa: PLC0415
-    from pytest_modelcompat.results import changes_file, history  # noqa: PLC0415
-    from pytest_modelcompat.results.load import load  # noqa: PLC0415
-
-    folder = Path(arguments.folder)
-    run = load(folder)
-    told = history.collect(Path(arguments.history), also=run) if arguments.history else None
-    if told is not None:
-        history.write(folder, told)
-    if arguments.baseline:
-        changes_file.write(folder, load(Path(arguments.baseline)), run, told)
-    sys.stdout.write(f"{report.render(folder)}\n")
-    return 0
-
-
 def _rejudge(arguments: argparse.Namespace) -> int:
     from pytest_modelcompat.results import rejudge  # noqa: PLC0415
 
@@ -243,61 +187,6 @@ def _rejudge(arguments: argparse.Namespace) -> int:
         )
     )
     return 0
-
-
-def _diff(arguments: argparse.Namespace) -> int:
-    from pytest_modelcompat.results.changes_file import as_json  # noqa: PLC0415
-    from pytest_modelcompat.results.compare import compare_cells, compare_runs  # noqa: PLC0415
-    from pytest_modelcompat.results.history import collect, flaky_told  # noqa: PLC0415
-    from pytest_modelcompat.results.load import load  # noqa: PLC0415
-    from pytest_modelcompat.results.told import Told  # noqa: PLC0415
-
-    before, after = load(Path(arguments.before)), load(Path(arguments.after))
-    if arguments.cells:
-        first, second = arguments.cells
-        changes = compare_cells(before, first, after, second)
-    else:
-        changes = compare_runs(before, after, across=arguments.across)
-    if arguments.history:
-        changes = flaky_told(changes, collect(Path(arguments.history), also=after))
-    told = Told(everything=arguments.all)
-    if arguments.json:
-        for change in changes:
-            sys.stdout.write(json.dumps(as_json(change)) + "\n")
-            told.fails = told.fails or change.fails
-        return 1 if told.fails else 0
-    for line in told.lines(changes):
-        sys.stdout.write(clean(line).replace("\n", " ") + "\n")
-    sys.stdout.write(f"{told.summary}\n")
-    return 1 if told.fails else 0
-
-
-def _merge(arguments: argparse.Namespace) -> int:
-    from pytest_modelcompat import report  # noqa: PLC0415
-    from pytest_modelcompat.errors import results as errors  # noqa: PLC0415
-    from pytest_modelcompat.report import terminal  # noqa: PLC0415
-    from pytest_modelcompat.results.compat import write_compat  # noqa: PLC0415
-    from pytest_modelcompat.results.load import load  # noqa: PLC0415
-    from pytest_modelcompat.results.merge import merged  # noqa: PLC0415
-    from pytest_modelcompat.results.merge_write import write_merged  # noqa: PLC0415
-    from pytest_modelcompat.results.plan_read import plan_of  # noqa: PLC0415
-    from pytest_modelcompat.results.unpack import opened  # noqa: PLC0415
-
-    output = Path(arguments.output)
-    whole = plan_of(Path(arguments.plan)) if arguments.plan else None
-    with opened([Path(each) for each in arguments.parts]) as parts:
-        found = merged(parts, whole)
-        if found.problems and not arguments.partial:
-            sys.stderr.write(
-                "".join(f"modelcompat: {p}\n" for p in errors.incomplete(found.problems).problems)
-            )
-            return 1
-        write_merged(found, output)
-    run = load(output)
-    write_compat(run)
-    report.render(output)
-    sys.stdout.write(terminal.summary(output) + "\n")
-    return 0 if found.green else 1
 
 
 def _explain(arguments: argparse.Namespace) -> int:

@@ -111,6 +111,13 @@ def corpus_missing(corpus: str, reason: str) -> str:
     )
 
 
+def badges_need_folder() -> Problem:
+    """`modelcompat export --badges` without a folder."""
+    return Problem(
+        message="Badges are a file for each target.", hint="Name a folder for them with --output."
+    )
+
+
 def file_exists(path: str) -> Problem:
     """A file that `init` would overwrite."""
     return Problem(message=f"{path} exists already.", hint="Name another file.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.errors import results as errors
+from pytest_modelcompat.results.numbers_stored import number
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped,unused-ignore]
@@ -62,7 +63,7 @@ def frames(run: Run) -> Frames:
             "known": cell.known,
             "environment": cell.environment.get("id"),
             "lock_digest": cell.environment.get("lock_digest"),
-            **{f"cases.{status}": number for status, number in cell.counts.items()},
+            **{f"cases.{status}": count for status, count in cell.counts.items()},
             **{f"seconds.{name}": value for name, value in cell.seconds.items()},
         }
         for cell in run.cells
@@ -99,18 +100,8 @@ def _columns(run: Run) -> dict[str, list[Any]]:
         add["n"](case.n)
         add["opset"](case.opset)
         add["peak_rss"](case.peak_rss)
-        add["load_seconds"](_number(seconds.get("load")))
-        add["run_seconds"](_number(seconds.get("run")))
-        add["ratio"](_number(mismatch.get("ratio")))
-        add["max_abs"](_number(mismatch.get("max_abs")))
+        add["load_seconds"](number(seconds.get("load")))
+        add["run_seconds"](number(seconds.get("run")))
+        add["ratio"](number(mismatch.get("ratio")))
+        add["max_abs"](number(mismatch.get("max_abs")))
     return columns
-
-
-def _number(value: Any) -> float:
-    """A number, also one that is stored as a string because it is not finite."""
-    if isinstance(value, (int, float)):
-        return float(value)
-    try:
-        return float(value) if isinstance(value, str) else float("nan")
-    except ValueError:
-        return float("nan")
