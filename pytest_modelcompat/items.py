@@ -312,7 +312,7 @@ class UnitItem(_Item):
 
 def cell_line(record: CellRecord, known_cases: int = 0) -> str:
     """`onnxruntime==1.31.1 · 3.12 · host · …  completed: 1,703 passed, 20 unsupported  3.2 s`."""
-    axes = " · ".join(value for _, value in record.axes)
+    axes = " · ".join(_axis(name, value) for name, value in record.axes)
     counts = ", ".join(f"{count:,} {status}" for status, count in record.counts.items())
     status = record.status.value
     if record.status is not CellStatus.COMPLETED:
@@ -323,6 +323,14 @@ def cell_line(record: CellRecord, known_cases: int = 0) -> str:
     if any(note.startswith("reused") for note in record.notes):
         took = "reused"
     return clean(f"{axes}  {status}{known}: {counts}{excused}  {took}")
+
+
+def _axis(name: str, value: str) -> str:
+    """An axis value that tells what it is of: `numpy 1.26.4`, `threads=4`, else as it stands."""
+    group, _, rest = name.partition(".")
+    if group == "packages":
+        return f"{rest} {value}"
+    return f"{rest}={value}" if rest else value
 
 
 def _why(unit: Unit) -> str:

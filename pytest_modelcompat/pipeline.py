@@ -254,6 +254,8 @@ def finish(running: Running, *, cut: str = "", tell: Callable[[str], None] = _si
     condensed.write()
     report.write(view, folder)
     lines = [*terminal.summary(view, folder=folder).splitlines(), *_issue_lines(running)]
+    if not view.totals.nothing:  # of several matrices, one
+        lines += [command_line.unmeasured(name) for name in running.unmeasured()]
     return Ended(green=green, lines=tuple(lines))
 
 

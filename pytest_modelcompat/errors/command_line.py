@@ -111,6 +111,13 @@ def corpus_missing(corpus: str, reason: str) -> str:
     )
 
 
+def unmeasured(matrix: str) -> str:
+    """A matrix of which nothing was measured fails the run, and says so."""
+    return (
+        f"NOTHING WAS MEASURED of the matrix {matrix!r}: not one of its cases ran, so the run fails"
+    )
+
+
 def badges_need_folder() -> Problem:
     """`modelcompat export --badges` without a folder."""
     return Problem(

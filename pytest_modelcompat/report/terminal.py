@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_modelcompat.report import view_of
 from pytest_modelcompat.report.markdown import MAX_NOTES, headline, title_of
+from pytest_modelcompat.report.states import CASE_STATES
 from pytest_modelcompat.report.text import count, plural, shorten
 from pytest_modelcompat.report.verdict import KINDS
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["summary"]
 
 LINES = 30  # of verdicts; the rest is counted
+CLUSTERS = 4  # failures that look alike
+UNITS = 4  # names in a cluster's line
 _COLOURS = {"good": "32", "bad": "31", "broken": "35", "missing": "33", "moved": "36",
             "known": "34", "quiet": "2"}  # fmt: skip
 
@@ -50,7 +53,7 @@ def summary(
         view = source
     width = max(30, width or min(shutil.get_terminal_size().columns, 120))
     paint = _Paint(on=colour)
-    lines = _head(view, width, paint)
+    lines = [*_head(view, width, paint), *_nothing(view, width, paint)]
     shown = told = 0
     blocks = [*view.journeys, *view.steps]
     for step in blocks:
@@ -65,6 +68,7 @@ def summary(
     if told < len(blocks):
         lines.append(f"…and {plural(len(blocks) - told, 'more step')}")
         lines += _left(view, blocks[told:], width, paint)
+    lines += _clusters(view, width, paint)
     if folder is not None:
         lines += ["", f"report: {folder / 'index.html'}"]
     return "\n".join(lines)
@@ -81,6 +85,56 @@ def _left(view: View, steps: Sequence[Step], width: int, paint: _Paint) -> list[
         f"  {paint.tone(KINDS['no'][0], tone)} {line}" if n == 0 else f"    {line}"
         for n, line in enumerate(wrapped)
     ]
+
+
+def _clusters(view: View, width: int, paint: _Paint) -> list[str]:
+    """The worst failures that look alike: what, where, since when."""
+    failures = [cluster for cluster in view.clusters if cluster.kind == "failure"]
+    if not failures:
+        return []
+    lines = ["", paint.bold("worst failures")]
+    for cluster in failures[:CLUSTERS]:
+        state = CASE_STATES[cluster.state]
+        units = [unit.rpartition("::")[2] for unit in cluster.units[:UNITS]]
+        more = cluster.unit_count - len(units)
+        where = ", ".join(units) + (f" and {count(more)} more" if more > 0 else "")
+        new = f", {count(cluster.new)} new" if cluster.new else ""
+        seen = "; ".join(f"{distribution} {text}" for distribution, text in cluster.versions)
+        told = (
+            f"{state.text} at {cluster.stage}: {where} "
+            f"({plural(cluster.cases, 'case')}{new} in {plural(cluster.cells, 'cell')}"
+            f"{f', {seen}' if seen else ''})"
+        )
+        first, *rest = textwrap.wrap(told, width - 4, max_lines=2, placeholder=" …") or [""]
+        lines.append(f"  {paint.tone(state.glyph, state.tone)} {first}")
+        lines += [f"    {line}" for line in rest]
+        words = " ".join((cluster.signature or cluster.message).split())
+        if words:
+            lines.append(f"      {shorten(words, width - 6)}")
+    if len(failures) > CLUSTERS:
+        lines.append(f"  …and {count(len(failures) - CLUSTERS)} more, in the report")
+    return lines
+
+
+def _nothing(view: View, width: int, paint: _Paint) -> list[str]:
+    """Why nothing was measured: a run that looks quiet must not look green."""
+    if not view.totals.nothing:
+        return []
+    reasons: dict[tuple[str, str], int] = {}
+    for cell in view.data.cells:
+        key = (cell.status.replace("_", " "), " ".join(cell.reason.split()))
+        reasons[key] = reasons.get(key, 0) + 1
+    said = "NOTHING WAS MEASURED: this run fails, and says nothing about any case."
+    lines = [paint.tone(line, "bad") for line in textwrap.wrap(said, width)]
+    for (status, reason), number in list(reasons.items())[:CLUSTERS]:
+        told = f"{plural(number, 'cell')} {status}{f': {reason}' if reason else ''}"
+        lines += textwrap.wrap(
+            told, width - 2, initial_indent="  ", subsequent_indent="    ", max_lines=3,
+            placeholder=" …",
+        )  # fmt: skip
+    if len(reasons) > CLUSTERS:
+        lines.append(f"  …and {plural(len(reasons) - CLUSTERS, 'more reason')}")
+    return [*lines, ""]
 
 
 class _Paint:

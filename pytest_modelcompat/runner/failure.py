@@ -60,4 +60,17 @@ def _case(record: CaseRecord) -> Iterator[str]:
 def _mismatch(mismatch: dict[str, Any]) -> str:
     order = ("output", "kind", "index", "actual", "expected", "max_abs", "max_rel", "max_ulp")
     shown = [f"{name} {mismatch[name]}" for name in order if mismatch.get(name) is not None]
+    if mismatch.get("bad") is not None and mismatch.get("total"):
+        shown.insert(2, f"{mismatch['bad']:,} of {mismatch['total']:,} elements bad")
+    bound = mismatch.get("tolerance")
+    if isinstance(bound, dict) and bound:
+        terms = " ".join(f"{name}={value:g}" for name, value in sorted(bound.items()))
+        ratio = mismatch.get("ratio")
+        times = "" if ratio is None else f" exceeded {_number(ratio)}-fold"
+        shown.append(f"tolerance {terms}{times}")
     return ", ".join(shown)
+
+
+def _number(ratio: float | str) -> str:
+    """How many tolerances the worst element is off; infinities are strings."""
+    return ratio if isinstance(ratio, str) else f"{ratio:,.3g}"

@@ -458,15 +458,13 @@ class Running:
         if complete:
             self.store.finish()
         write_outputs(self.store)
-        return complete and self._measured_something()
+        return complete and not self.unmeasured()
 
-    def _measured_something(self) -> bool:
-        """Whether each matrix that took part has at least one measured case."""
+    def unmeasured(self) -> tuple[str, ...]:
+        """Names of matrices that took part and of which not one case was measured."""
         chosen = [c.cell for c in self.plan.cells if c.cell.id in self.selection]
-        for name in {cell.matrix for cell in chosen}:
-            if not any(self.board.measured(cell.id) for cell in chosen if cell.matrix == name):
-                return False
-        return True
+        measured = {cell.matrix for cell in chosen if self.board.measured(cell.id)}
+        return tuple(dict.fromkeys(c.matrix for c in chosen if c.matrix not in measured))
 
     # -- what items ask -------------------------------------------------------------------------
 

@@ -20,6 +20,22 @@ def test_a_mismatch_is_told_with_where_it_is_and_how_to_see_it_again() -> None:
     ]
 
 
+def test_a_mismatch_is_told_with_its_tolerance_and_how_much_is_bad() -> None:
+    mismatch = {
+        "output": "y", "kind": "value", "index": [4], "actual": 1.0, "expected": 0.0,
+        "max_abs": 1.0, "bad": 1234, "total": 10000, "tolerance": {"rtol": 0.001, "atol": 1e-7},
+        "ratio": 1e7,
+    }  # fmt: skip
+    told = text([case(0, status="failed", mismatch=mismatch)]).splitlines()[1]
+    assert told == (
+        "  output y, kind value, 1,234 of 10,000 elements bad, index [4], actual 1.0, "
+        "expected 0.0, max_abs 1.0, tolerance atol=1e-07 rtol=0.001 exceeded 1e+07-fold"
+    )
+    ulp = {"output": "y", "kind": "value", "max_ulp": 9, "tolerance": {"ulp": 4}, "ratio": "inf"}
+    told = text([case(0, status="failed", mismatch=ulp)]).splitlines()[1]
+    assert told == "  output y, kind value, max_ulp 9, tolerance ulp=4 exceeded inf-fold"
+
+
 def test_a_death_is_told_with_its_signal_and_last_words() -> None:
     error = {
         "message": "", "signal": "SIGSEGV", "exit_code": None, "output": "a" * 5000 + "last words",

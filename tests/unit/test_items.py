@@ -340,6 +340,15 @@ def test_a_cells_line_tells_axes_counts_and_time() -> None:
     )
 
 
+def test_axes_of_packages_and_options_tell_what_they_are_of() -> None:
+    axes = (
+        *cell().axes, ("packages.numpy", "1.26.4"), ("env.OMP_NUM_THREADS", "4"),
+        ("options.graph_optimization", "disabled"),
+    )  # fmt: skip
+    line = cell_line(cell(axes=axes))
+    assert " · numpy 1.26.4 · OMP_NUM_THREADS=4 · graph_optimization=disabled  completed" in line
+
+
 def test_a_bad_cells_line_tells_why_and_what_is_known() -> None:
     line = cell_line(cell(
         status=CellStatus.UNAVAILABLE, reason="x" * 500 + "\nmore", known="K", counts={"not_run": 3}

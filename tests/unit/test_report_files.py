@@ -288,6 +288,23 @@ def test_terminal_is_one_screen_and_says_how_much_more_there_is(hostile: View):
     assert any(re.fullmatch(r"…and [0-9]+ more steps?", line) for line in lines)
 
 
+@pytest.mark.parametrize("width", [40, 100])
+def test_terminal_tells_the_worst_failures_and_since_when(tmp_path: Path, width: int):
+    folder = small(tmp_path, [Made(version=v, cases=c) for v, c in (("1.0", "PP"), ("1.1", "PF"))])
+    lines = summary(folder, width).splitlines()
+    told = " ".join(" ".join(lines[lines.index("worst failures") :]).split())
+    assert "✗ failed at compare: Op1 (1 case, 1 new in 1 cell" in told
+    assert "1.1" in told
+
+
+def test_terminal_is_loud_where_nothing_was_measured(tmp_path: Path):
+    folder = small(tmp_path, [Made(version=v, cases="OO") for v in ("1.0", "1.1")])
+    said = summary(folder, 60)
+    assert "NOTHING WAS MEASURED" in said
+    assert "2 cells " in said.partition("NOTHING WAS MEASURED")[2]
+    assert max(map(len, said.splitlines()[:-1])) <= 60
+
+
 def test_terminal_reads_a_folder(tmp_path: Path):
     folder = small(tmp_path, [Made(version=v, cases=c) for v, c in (("1.0", "PP"), ("1.1", "PF"))])
     text = summary(folder, 100)
