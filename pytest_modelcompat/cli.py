@@ -109,6 +109,22 @@ def _parser() -> argparse.ArgumentParser:
 
     stored_runs.declare(commands)
 
+    one = commands.add_parser("bisect", help="find the release that broke, or mended, a case")
+    one.add_argument("matrix", help="with the releases to search between")
+    one.add_argument("case", help="its name, with or without its corpus, or its unit's")
+    one.add_argument("--select", default=None, metavar="MATCHER", help="one target")
+    one.add_argument(
+        "--accept", default="", metavar="STATUS,...", help="good besides passed, e.g. fallback"
+    )
+    one.add_argument(
+        "--releases", action="store_true", help="also those of the index between the matrix' own"
+    )
+    one.add_argument("--every", action="store_true", help="run all, and show what comes and goes")
+    one.add_argument(
+        "--report", default="reports/bisect", metavar="DIR", help="a report for each release run"
+    )
+    one.set_defaults(run=_bisect)
+
     one = commands.add_parser("explain", help="tell a case or cell of a stored run in full")
     one.add_argument("what", help="a cell's id, or part of a case's name")
     one.add_argument("--report", default=DEFAULT_REPORT, metavar="DIR")
@@ -187,6 +203,42 @@ def _rejudge(arguments: argparse.Namespace) -> int:
         )
     )
     return 0
+
+
+def _tell(line: str) -> None:
+    from pytest_modelcompat.report.text import clean  # noqa: PLC0415
+
+    sys.stderr.write(clean(line).replace("\n", " ") + "\n")
+
+
+def _bisect(arguments: argparse.Namespace) -> int:
+    from pytest_modelcompat import bisect, pipeline  # noqa: PLC0415
+    from pytest_modelcompat.report.text import clean  # noqa: PLC0415
+    from pytest_modelcompat.results.model import Status  # noqa: PLC0415
+
+    accept = [word.strip() for word in arguments.accept.split(",") if word.strip()]
+    known = [status.value for status in Status]
+    wrong = [command_line.bad_status(word, known) for word in accept if word not in known]
+    if wrong:
+        raise UsageProblem(wrong)
+    root = Path.cwd()
+    files = pipeline.matrix_files(arguments.matrix, root)
+    if len(files) != 1:
+        raise UsageProblem(command_line.one_matrix(arguments.matrix, len(files)))
+    settings = pipeline.Settings(
+        files=files, report=root / arguments.report, root=root, select=arguments.select
+    )
+    found = bisect.bisect(
+        settings,
+        case=arguments.case,
+        accept=accept,
+        releases=arguments.releases,
+        every=arguments.every,
+        tell=_tell,
+    )
+    for line in bisect.summary(found, every=arguments.every):
+        sys.stdout.write(clean(line).replace("\n", " ") + "\n")
+    return 0 if found.before is not None else 1
 
 
 def _explain(arguments: argparse.Namespace) -> int:

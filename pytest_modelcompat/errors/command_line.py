@@ -118,6 +118,50 @@ def unmeasured(matrix: str) -> str:
     )
 
 
+def nothing_to_bisect(versions: Iterable[str]) -> Problem:
+    """A target with fewer than two versions."""
+    told = ", ".join(versions) or "none"
+    return Problem(
+        message=f"There is nothing to search between: the releases of this target are {told}.",
+        hint="Name at least an old and a new one in the matrix; --releases asks the index for "
+        "those between.",
+    )
+
+
+def one_matrix(path: str, number: int) -> Problem:
+    """A folder where one matrix is meant."""
+    return Problem(message=f"{path!r} holds {number} matrices.", hint="Name one of them.")
+
+
+def several_targets(targets: Iterable[str]) -> Problem:
+    """A search that could mean several places."""
+    shown = list(targets)
+    more = f" and {len(shown) - 6} more" if len(shown) > 6 else ""  # noqa: PLR2004 - a few lines
+    return Problem(
+        message=f"A search goes along one target; these are {len(shown)}: "
+        f"{'; '.join(shown[:6])}{more}.",
+        hint='Narrow it, for example with --select "framework:onnxruntime python:3.11".',
+    )
+
+
+def several_cases(what: str, names: Iterable[str]) -> Problem:
+    """A name that several cases have."""
+    shown = list(names)
+    more = f" and {len(shown) - 6} more" if len(shown) > 6 else ""  # noqa: PLR2004 - a few lines
+    return Problem(
+        message=f"{what[:120]!r} means {len(shown)} cases: {', '.join(shown[:6])}{more}.",
+        hint="Name one of them in full.",
+    )
+
+
+def no_such_case(what: str, known: Iterable[str]) -> Problem:
+    """A case that the matrix does not have."""
+    return Problem(
+        message=f"The matrix has no case {what[:120]!r}.",
+        hint=suggest(what, known) or "`modelcompat plan` lists them.",
+    )
+
+
 def badges_need_folder() -> Problem:
     """`modelcompat export --badges` without a folder."""
     return Problem(

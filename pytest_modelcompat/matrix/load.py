@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from typing import Literal
 
+    from pytest_modelcompat.matrix.declared import AxisValue
     from pytest_modelcompat.matrix.yaml_nodes import Node
 
 __all__ = ["load_matrices", "load_matrix"]
@@ -70,6 +71,7 @@ def load_matrix(
     checks: Collection[str] = (),
     runtimes: Collection[str] = (),
     kinds: Mapping[str, Mapping[str, str]] | None = None,
+    releases: Mapping[str, Collection[str]] | None = None,
 ) -> Matrix:
     """One matrix file, parsed, checked and expanded.
 
@@ -79,11 +81,14 @@ def load_matrix(
         checks: names of checks that plugins added.
         runtimes: names of runtime adapters that plugins added.
         kinds: kinds of environments that plugins added, each with its settings (text or path).
+        releases: distribution -> versions that its framework axis has besides the file's.
 
     Raises:
         UsageProblem: with every problem of the file and of the files it names.
     """
-    return load_matrices([path], select=select, checks=checks, runtimes=runtimes, kinds=kinds)[0]
+    return load_matrices(
+        [path], select=select, checks=checks, runtimes=runtimes, kinds=kinds, releases=releases
+    )[0]
 
 
 def load_matrices(
@@ -93,6 +98,7 @@ def load_matrices(
     checks: Collection[str] = (),
     runtimes: Collection[str] = (),
     kinds: Mapping[str, Mapping[str, str]] | None = None,
+    releases: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[Matrix, ...]:
     """Every matrix of a run, names distinct.
 
@@ -103,6 +109,7 @@ def load_matrices(
         checks: see `load_matrix`.
         runtimes: see `load_matrix`.
         kinds: see `load_matrix`.
+        releases: see `load_matrix`.
 
     Raises:
         UsageProblem: with every problem of all of them.
@@ -118,7 +125,7 @@ def load_matrices(
                 runtimes=runtimes,
                 kinds=kinds or {},
             )
-            loaded = _load(path, of_folder=of_folder, known=known)
+            loaded = _load(path, of_folder=of_folder, known=known, releases=releases or {})
         except UsageProblem as problem:
             problems += problem.problems
             continue
@@ -167,7 +174,9 @@ def _may_be_matrix(file: Path) -> bool:
     return file.suffix in {".yaml", ".yml"} and not hidden and not file.is_dir()
 
 
-def _load(path: Path, *, of_folder: bool, known: Context) -> tuple[Matrix, tuple[str, ...]] | None:
+def _load(
+    path: Path, *, of_folder: bool, known: Context, releases: Mapping[str, Collection[str]]
+) -> tuple[Matrix, tuple[str, ...]] | None:
     """One file; None for a known-issues file that lies in the same folder."""
     problems = Problems(path)
     data = read_bytes(path, problems, "matrix")
@@ -181,6 +190,7 @@ def _load(path: Path, *, of_folder: bool, known: Context) -> tuple[Matrix, tuple
         context = replace(known, reader=Reader(problems), folder=file.parent)
         declared, digests = _declared(context, root, file)
         if not problems.found:
+            declared = replace(declared, frameworks=_with(declared.frameworks, releases))
             cells, removed, notes = expand(declared, problems)
             problems.settle()
             matrix = Matrix(
@@ -196,6 +206,25 @@ def _load(path: Path, *, of_folder: bool, known: Context) -> tuple[Matrix, tuple
             return matrix, declared.axis_names
     problems.settle()
     return None
+
+
+def _with(
+    frameworks: tuple[AxisValue, ...], releases: Mapping[str, Collection[str]]
+) -> tuple[AxisValue, ...]:
+    """The axis with more versions, each like its distribution's first value."""
+    known = {(v.framework.distribution, v.framework.version) for v in frameworks if v.framework}
+    more = []
+    for distribution, versions in releases.items():
+        first = next(
+            (v for v in frameworks if v.framework and v.framework.distribution == distribution),
+            None,
+        )
+        for version in versions:
+            if first is None or first.framework is None or (distribution, version) in known:
+                continue
+            value = str(made := replace(first.framework, version=version))
+            more.append(replace(first, value=value, id=value, framework=made))
+    return (*frameworks, *more)
 
 
 def _declared(context: Context, root: Node, file: Path) -> tuple[Declared, bytes]:
