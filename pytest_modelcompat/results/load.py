@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_modelcompat.errors import results as errors
-from pytest_modelcompat.results import stored, upgrade
+from pytest_modelcompat.results import case_ranges, stored, upgrade
 from pytest_modelcompat.results.blobs import Blobs, is_digest
 from pytest_modelcompat.results.files import open_plain
 from pytest_modelcompat.results.folder import STORE
@@ -30,6 +30,7 @@ from pytest_modelcompat.results.write import CASES, LOCKS, RUN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_modelcompat.results.case_ranges import CaseRange
     from pytest_modelcompat.results.frames import Frames
     from pytest_modelcompat.results.stored import StoredCase, StoredCell, StoredEnvironment
 
@@ -49,6 +50,7 @@ class Run:
         info: the head of run.json.
         cells: in the plan's order.
         environments: by id.
+        ranges: where cases change along an ordered axis; runs of early releases have none.
     """
 
     def __init__(self, folder: Path, data: dict[str, Any], schema: int) -> None:
@@ -58,11 +60,14 @@ class Run:
         self.info = _info(path, data.get("run"))
         self.environments: dict[str, StoredEnvironment] = {}
         self.cells: tuple[StoredCell, ...] = ()
+        self.ranges: tuple[CaseRange, ...] = ()
         try:
             for each in _list(data, "environments"):
                 environment = stored.environment(each)
                 self.environments[environment.id] = environment
             self.cells = tuple(stored.cell(each) for each in _list(data, "cells"))
+            found = _list(data, "ranges") if "ranges" in data else []
+            self.ranges = tuple(case_ranges.read(each) for each in found)
         except ValueError as error:
             raise errors.stored_bad(path, str(error)) from error
         if len({each.id for each in self.cells}) != len(self.cells):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.results.blobs import Blobs, is_digest
+from pytest_modelcompat.results.case_ranges import CaseRanges
 from pytest_modelcompat.results.files import atomic_file, atomic_write
 from pytest_modelcompat.results.info import new_run
 from pytest_modelcompat.results.merge import line_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_modelcompat.results.info import RunInfo
     from pytest_modelcompat.results.load import Run
     from pytest_modelcompat.results.merge import Merged
-    from pytest_modelcompat.results.stored import StoredCell, StoredEnvironment
+    from pytest_modelcompat.results.stored import StoredCase, StoredCell, StoredEnvironment
 
 __all__ = ["write_merged"]
 
@@ -67,13 +68,20 @@ def _write(found: Merged, folder: Path) -> None:
     environments, renamed = _environments(found)
     with atomic_file(folder / PLAN) as file:
         file.write(dump(_plan(found, renamed)).encode())
+    along = CaseRanges((cell.id, cell.matrix, cell.axes) for cell, _ in found.cells)
     with atomic_file(folder / CASES) as file:
-        write_lines(file, (line_of(case) for case in found.cases()))
+        write_lines(file, (line_of(case) for case in _noted(found, along)))
     for part in found.parts:
         _copy_locks(part, folder)
         _copy_outputs(part, folder)
     cells = (dump(_cell(found, cell, part, renamed)) for cell, part in found.cells)
-    write_run(folder, _head(found), (dump(each) for each in environments), cells)
+    write_run(folder, _head(found), (dump(each) for each in environments), cells, along)
+
+
+def _noted(found: Merged, along: CaseRanges) -> Iterator[StoredCase]:
+    for case in found.cases():
+        along.add(case.cell, case.check, case.unit, case.case, case.status)
+        yield case
 
 
 def _environments(found: Merged) -> tuple[list[dict[str, Any]], dict[tuple[int, str], str]]:

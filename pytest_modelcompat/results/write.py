@@ -14,11 +14,12 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.results.blobs import is_digest
+from pytest_modelcompat.results.case_ranges import CaseRanges, as_json
 from pytest_modelcompat.results.files import atomic_file, atomic_write
 from pytest_modelcompat.results.plan_file import plan_digest, plan_text, write_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pytest_modelcompat.results.info import RunInfo
@@ -56,8 +57,10 @@ def write_outputs(
     for digest, text in store.locks():
         if is_digest(digest):
             atomic_write(folder / LOCKS / f"{digest}.txt", text)
+    records = store.cells()
+    found = CaseRanges((each.id, each.matrix, dict(each.axes)) for each in records)
     with atomic_file(folder / CASES) as file:
-        write_cases(file, store.cases())
+        write_cases(file, _noted(store.cases(), found))
     run_info = run_info or store.run
     environments = store.environments()
     by_id = {each.id: each for each in environments}
@@ -68,13 +71,24 @@ def write_outputs(
         (dump(_environment(each)) for each in environments),
         (
             dump(_cell(cell, by_id.get(cell.environment or ""), counts.get(cell.id, {})))
-            for cell in store.cells()
+            for cell in records
         ),
+        found,
     )
 
 
+def _noted(cases: Iterable[CaseRecord], found: CaseRanges) -> Iterator[CaseRecord]:
+    for case in cases:
+        found.add(case.cell, case.check, case.unit, case.case, case.judgement.status)
+        yield case
+
+
 def write_run(
-    folder: Path, info: RunInfo, environments: Iterable[str], cells: Iterable[str]
+    folder: Path,
+    info: RunInfo,
+    environments: Iterable[str],
+    cells: Iterable[str],
+    found: CaseRanges,
 ) -> None:
     """Write run.json.
 
@@ -83,6 +97,7 @@ def write_run(
         info: the head.
         environments: each as its line of JSON.
         cells: the same.
+        found: where cases change along an ordered axis; all cases were added.
     """
     with atomic_file(folder / RUN) as file:
         head = {"schema": SCHEMA, "run": _run(info)}
@@ -90,7 +105,9 @@ def write_run(
         _lines(file, environments)
         file.write(b'\n],\n"cells":[')
         _lines(file, cells)
-        file.write(b"\n]}\n")
+        file.write(b'\n],\n"ranges":[')
+        _lines(file, (dump(as_json(each)) for each in found.found()))
+        file.write(f'\n],\n"ranges_left_out":{found.left_out}}}\n'.encode())
 
 
 def write_cases(file: IO[bytes], cases: Iterable[CaseRecord]) -> None:

@@ -82,7 +82,9 @@ def test_the_run_has_the_fields_that_were_agreed(tmp_path: Path):
     )  # fmt: skip
     report_folder(tmp_path, [case(0), case(1, status="failed")], [cell(), broken])
     data = json.loads((tmp_path / "run.json").read_text())
-    assert list(data) == ["schema", "run", "environments", "cells"]
+    assert list(data) == [
+        "schema", "run", "environments", "cells", "ranges", "ranges_left_out",
+    ]  # fmt: skip
     assert data["schema"] == 1
     assert data["run"] == {
         "id": "20261121T100000-abcdef", "started": "2026-11-21T10:00:00+00:00",
