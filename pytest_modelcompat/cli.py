@@ -76,24 +76,24 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     one = commands.add_parser("init", help="write a small matrix to start from")
-    one.add_argument("file", nargs="?", default="matrices/compat.yaml")
+    one.add_argument("file", nargs="?", default="matrices/compat.yaml", help="to write")
     one.set_defaults(run=_init)
 
     one = commands.add_parser("plan", help="print what a matrix would run, and why, as JSON")
-    one.add_argument("matrix", nargs="?", default="")
-    one.add_argument("--select", default=None, metavar="MATCHER")
+    one.add_argument("matrix", nargs="?", default="", help="file or folder")
+    one.add_argument("--select", default=None, metavar="MATCHER", help="only these cells")
     one.set_defaults(run=_plan)
 
     one = commands.add_parser("lock", help="resolve every environment of a matrix; install nothing")
-    one.add_argument("matrix")
-    one.add_argument("--select", default=None, metavar="MATCHER")
-    one.add_argument("--output", default="locks", metavar="DIR")
+    one.add_argument("matrix", help="the file")
+    one.add_argument("--select", default=None, metavar="MATCHER", help="only these cells")
+    one.add_argument("--output", default="locks", metavar="DIR", help="for the locks")
     one.set_defaults(run=_lock)
 
     one = commands.add_parser(
         "rejudge", help="apply other tolerances to a stored run; nothing is measured"
     )
-    one.add_argument("folder", nargs="?", default=DEFAULT_REPORT)
+    one.add_argument("folder", nargs="?", default=DEFAULT_REPORT, help="of the stored run")
     one.add_argument("--output", default=None, metavar="DIR", help="default: beside the run")
     one.add_argument(
         "--tolerance",
@@ -127,7 +127,9 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("explain", help="tell a case or cell of a stored run in full")
     one.add_argument("what", help="a cell's id, or part of a case's name")
-    one.add_argument("--report", default=DEFAULT_REPORT, metavar="DIR")
+    one.add_argument(
+        "--report", default=DEFAULT_REPORT, metavar="DIR", help="folder of the stored run"
+    )
     one.set_defaults(run=_explain)
 
     one = commands.add_parser("doctor", help="say what this machine offers to a run")

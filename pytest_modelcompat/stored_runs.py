@@ -25,13 +25,14 @@ _EXPORTS = {
     "jsonl": "a JSON object a line for each case, for log stores",
     "junit": "JUnit XML, for runs that pytest did not just write it for",
     "openmetrics": "counts by cell, for Prometheus",
+    "summary": "Markdown for a job's page, up to 900 KB; summary.md is for a comment",
 }
 
 
 def declare(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the sub-commands to the parser's."""
     one = commands.add_parser("report", help="make the report of a stored run anew")
-    one.add_argument("folder", nargs="?", default=DEFAULT_REPORT)
+    one.add_argument("folder", nargs="?", default=DEFAULT_REPORT, help="of the stored run")
     one.add_argument(
         "--baseline", default=None, metavar="DIR", help="tell what changed since this stored run"
     )
@@ -61,7 +62,7 @@ def declare(commands: argparse._SubParsersAction[Any]) -> None:
     one.set_defaults(run=_diff)
 
     one = commands.add_parser("export", help="a stored run in the formats of others")
-    one.add_argument("folder", nargs="?", default=DEFAULT_REPORT)
+    one.add_argument("folder", nargs="?", default=DEFAULT_REPORT, help="of the stored run")
     kind = one.add_mutually_exclusive_group(required=True)
     for name, words in _EXPORTS.items():
         kind.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=words)
@@ -127,6 +128,8 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    from pytest_modelcompat import report  # noqa: PLC0415
+    from pytest_modelcompat.report.markdown import JOB_LIMIT, markdown  # noqa: PLC0415
     from pytest_modelcompat.results.exports import FORMATS  # noqa: PLC0415
     from pytest_modelcompat.results.exports.badges import badges  # noqa: PLC0415
     from pytest_modelcompat.results.files import atomic_file, atomic_write  # noqa: PLC0415
@@ -142,7 +145,10 @@ def _export(arguments: argparse.Namespace) -> int:
             atomic_write(output / name, text)
             sys.stdout.write(f"{output / name}\n")
         return 0
-    pieces = FORMATS[arguments.format](run)
+    if arguments.format == "summary":
+        pieces = iter([markdown(report.view_of(run), JOB_LIMIT)])
+    else:
+        pieces = FORMATS[arguments.format](run)
     if arguments.output is None:
         for text in pieces:
             sys.stdout.write(text)

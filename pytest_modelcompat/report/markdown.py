@@ -1,4 +1,4 @@
-"""The view as Markdown, for a comment on a pull request: at most 60 KB."""
+"""The view as Markdown: at most 60 KB for a comment, at most 900 KB for a job's page."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ __all__ = ["headline", "markdown", "title_of"]
 
 MAX_NOTES = 8  # in the head of the run
 LIMIT = 60_000  # bytes: what hosts take as a comment
+JOB_LIMIT = 900_000  # bytes: as the summary of a job
 _ACTIVE = re.compile(r"([\\`*_{}\[\]<>()#+!|~@$-])")
 
 

@@ -61,7 +61,16 @@ def run(request, folder: Path) -> Run:
 
 
 def test_every_format_is_a_command_and_has_a_test() -> None:
-    assert {*FORMATS, "badges"} == set(stored_runs._EXPORTS)
+    assert {*FORMATS, "badges", "summary"} == set(stored_runs._EXPORTS)
+
+
+def test_the_summary_for_a_job_says_at_least_what_the_one_for_a_comment_says(capsys) -> None:
+    assert cli.main(["export", str(SAMPLE), "--summary"]) == 0
+    said = capsys.readouterr().out
+    assert len(said.encode()) <= 900_000
+    short = (SAMPLE / "summary.md").read_text("utf-8")
+    assert len(said) >= len(short) > 1000
+    assert said.splitlines()[:6] == short.splitlines()[:6]
 
 
 def test_items_are_what_pytest_reported(folder: Path) -> None:
