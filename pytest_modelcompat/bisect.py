@@ -184,7 +184,9 @@ class _Bench:
         self._case = case
         self._good = good
         self._tell = tell
-        self._matrix = load_matrix(settings.files[0], select=settings.select)
+        self._matrix = load_matrix(
+            settings.files[0], select=settings.select, **settings.members.names()
+        )
         self._cells: dict[str, Cell] = {}
         self._take(self._matrix)
         self.versions = [each for each in in_order(self._cells) if _is_version(each)]
@@ -215,6 +217,7 @@ class _Bench:
             self._settings.files[0],
             select=self._settings.select,
             releases={distribution: tuple(versions)},
+            **self._settings.members.names(),
         )
         self._take(self._matrix)
 

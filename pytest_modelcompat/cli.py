@@ -215,6 +215,7 @@ def _tell(line: str) -> None:
 
 def _bisect(arguments: argparse.Namespace) -> int:
     from pytest_modelcompat import bisect, pipeline  # noqa: PLC0415
+    from pytest_modelcompat.members import installed  # noqa: PLC0415
     from pytest_modelcompat.report.text import clean  # noqa: PLC0415
     from pytest_modelcompat.results.model import Status  # noqa: PLC0415
 
@@ -228,7 +229,11 @@ def _bisect(arguments: argparse.Namespace) -> int:
     if len(files) != 1:
         raise UsageProblem(command_line.one_matrix(arguments.matrix, len(files)))
     settings = pipeline.Settings(
-        files=files, report=root / arguments.report, root=root, select=arguments.select
+        files=files,
+        report=root / arguments.report,
+        root=root,
+        select=arguments.select,
+        members=installed(),
     )
     found = bisect.bisect(
         settings,

@@ -18,12 +18,12 @@ from pytest_modelcompat.results import changes_file, history
 from pytest_modelcompat.results.changes import Kind
 from pytest_modelcompat.results.load import load
 from pytest_modelcompat.results.model import CellStatus, Outcome, Stage, Status
+from tests.samples import SAMPLES
 from tests.unit.stored_runs import ENVIRONMENT, case, cell, report_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("run", "plan", "case", "compat", "changes", "history")
-FOUND = (*ROOT.glob("reports/*/run.json"), *ROOT.glob("tests/golden/*/run.json"))
-RUNS = sorted(path.parent for path in FOUND)
+RUNS = (*SAMPLES, *(path.parent for path in sorted(ROOT.glob("tests/golden/*/run.json"))))
 
 
 def schema(name: str) -> dict[str, Any]:
