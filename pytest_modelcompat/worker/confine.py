@@ -20,6 +20,7 @@ __all__ = ["Refused", "check", "locate"]
 _ZIP, _JSON, _PICKLE = rb"PK\x03\x04", rb"\s*\{", rb"\x80"
 _TREES = rb"tree\r?\n"  # LightGBM's text
 _OTHERS = {
+    ".deprecated": re.compile(rb"binf"),
     ".engine": re.compile(rb"[fp]trt"),
     ".h5": re.compile(rb"\x89HDF"),
     ".jit": re.compile(_ZIP),

@@ -1,0 +1,117 @@
+"""Public issues, run for real: status, stage, attribution, first bad and first good release."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.version import Version
+
+from tests.project import Project, Result
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = ROOT / "matrices" / "models" / "regressions"
+SEEN: dict[str, Any] = yaml.safe_load((MODELS / "seen.yaml").read_text("utf-8"))
+EXPECTED = {
+    each["id"]: each for each in yaml.safe_load((MODELS / "expectations.yaml").read_text("utf-8"))
+}
+NOT_REPRODUCED = {"qgemm-saturates", "opencv-reduce-mean", "lightgbm-4.0-parameters"}
+PACKAGES = {"mxnet-numpy-bool", "onnxruntime-numpy-2"}
+
+
+def test_every_expectation_was_tried_and_is_told() -> None:
+    assert set(EXPECTED) == SEEN.keys() | NOT_REPRODUCED | PACKAGES
+    text = (ROOT / "docs" / "regressions.md").read_text("utf-8")
+    for name, each in EXPECTED.items():
+        assert f"`{name}`" in text
+        assert each["issue"] in text
+
+
+def test_enough_of_them_are_wrong_values_or_crashes() -> None:
+    hard = [name for name, each in SEEN.items() if each["status"] in {"failed", "crashed"}]
+    assert len(SEEN) + len(PACKAGES) >= 12
+    assert len(hard) >= 6
+
+
+def project() -> Project:
+    return Project({
+        path.relative_to(ROOT).as_posix(): path.read_bytes()
+        for path in (ROOT / "matrices").rglob("*")
+        if path.is_file()
+    })  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    folder = tmp_path_factory.mktemp("regressions")
+    return project().run(folder, "--compat-matrix", "matrices/regressions.yaml", timeout=1800)
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_what_is_known_excuses_the_run(result: Result) -> None:
+    assert result.code == 0, result.out[-3000:]
+
+
+@pytest.mark.network
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SEEN)
+def test_status_stage_and_range(result: Result, name: str) -> None:
+    seen = SEEN[name]
+    cells = {cell["id"]: cell["axes"]["framework"] for cell in result.run["cells"]}
+    told = {}
+    for case in result.cases:
+        distribution, _, version = cells[case["cell"]].partition("==")
+        if case["unit"] == name and distribution == seen["framework"]:
+            told[Version(version)] = case
+    bad = sorted(version for version, case in told.items() if case["status"] == seen["status"])
+    assert [str(bad[0]), str(bad[-1])] == seen["bad"]
+    between = [version for version in told if bad[0] <= version <= bad[-1]]
+    assert sorted(between) == bad, "the range has holes"
+    for version in bad:
+        assert told[version]["stage"] == seen["stage"]
+        if "attribution" in seen:
+            assert told[version]["attribution"] == seen["attribution"]
+    file = json.loads((result.report / "compat.json").read_text("utf-8"))
+    support = file["models"][name]["__compat"]["support"]
+    [statements] = [
+        each for key, each in support.items() if key.startswith(seen["framework"] + "[")
+    ]
+    held = {version for each in statements for version in each.get("tested", ())}
+    assert not held & {str(version) for version in bad}
+    good = [version for version in told if told[version]["status"] == "passed"]
+    assert {str(version) for version in good} <= held
+
+
+@pytest.mark.network
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(NOT_REPRODUCED))
+def test_what_did_not_reproduce_passes_everywhere(result: Result, name: str) -> None:
+    cases = [case for case in result.cases if case["unit"].startswith(name)]
+    assert cases
+    assert {case["status"] for case in cases} == {"passed"}
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_packages_that_do_not_work_together(tmp_path: Path) -> None:
+    result = project().run(
+        tmp_path, "--compat-matrix", "matrices/regressions-packaging.yaml", timeout=900
+    )
+    assert result.code == 0, result.out[-3000:]
+    for framework, numpy, status, stage in (
+        ("mxnet==1.9.1", "1.24.4", "environment_failed", "import"),
+        ("mxnet==1.9.1", "1.23.5", "completed", None),
+        ("onnxruntime==1.17.3", "2.2.6", "environment_failed", "import"),
+        ("onnxruntime==1.18.1", "2.2.6", "unsatisfiable", "resolve"),
+        ("onnxruntime==1.19.2", "2.2.6", "completed", None),
+    ):
+        cell = result.cell(framework=framework, **{"packages.numpy": numpy})
+        assert cell["status"] == status, framework
+        if stage:
+            assert cell["stage"] == stage
+    crashed = result.cell(framework="onnxruntime==1.15.1", **{"packages.numpy": "2.2.6"})
+    assert crashed["counts"] == {"crashed": 1}
