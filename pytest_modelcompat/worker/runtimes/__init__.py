@@ -52,6 +52,8 @@ REGISTRY = {
     "sklearn": "sklearn",
     "mxnet": "mxnet",
     "ncnn": "ncnn",
+    "tvm": "tvm",
+    "tensorrt": "tensorrt",
 }
 
 
