@@ -53,6 +53,7 @@ COMPLEX = {"complex64": "float32", "complex128": "float64"}
 NARROW = {"int4": 4, "uint4": 4, "float4e2m1": 4, "int2": 2, "uint2": 2}
 """Types of which several share a byte, the first in the low bits."""
 BOOLS = frozenset({"bool"})
+_ML_DTYPES = frozenset(FLOATS.values()) - {"float64", "float32", "float16"}
 _TEXT = 200  # characters of a string element that are worth showing
 _MANY = 5  # of a row's largest entries
 
@@ -87,7 +88,7 @@ def count(shape: tuple[int, ...]) -> int:
 def _numpy_type(name: str) -> np.dtype[Any]:
     import numpy as np  # noqa: PLC0415 - most cases are equal byte for byte
 
-    if name in ("float64", "float32", "float16") or not name.startswith(("float", "bfloat")):
+    if name not in _ML_DTYPES:
         return np.dtype(name).newbyteorder("<")
     import ml_dtypes  # noqa: PLC0415
 
