@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.environments.cache import atomic_write, cache_folder
 from pytest_modelcompat.environments.interpreters import NoInterpreter, find
 from pytest_modelcompat.environments.protocol import Failure
+from pytest_modelcompat.environments.releases import releases
 from pytest_modelcompat.environments.resolve import resolve
 from pytest_modelcompat.environments.spec import environment_of
 from pytest_modelcompat.errors import UsageProblem, command_line
@@ -39,7 +41,8 @@ def lock_matrix(
         UsageProblem: mistakes in the matrix, or no cell is left.
         OSError: the folder cannot be made.
     """
-    cells = load_matrix(matrix, select=select, **members.names()).cells
+    lookup = partial(releases, cache=cache_folder())
+    cells = load_matrix(matrix, select=select, lookup=lookup, **members.names()).cells
     if not cells:
         raise UsageProblem(
             command_line.nothing_selected(select) if select else command_line.no_cells()

@@ -13,12 +13,14 @@ import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat import DEFAULT_MATRICES, report
 from pytest_modelcompat import matrix as language
 from pytest_modelcompat.checks import protocol as checks
+from pytest_modelcompat.environments.releases import IndexUnusableError, releases
 from pytest_modelcompat.environments.spec import environment_of
 from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem, command_line
 from pytest_modelcompat.report import terminal
@@ -45,6 +47,7 @@ __all__ = [
     "Collected",
     "CorpusMissingError",
     "Ended",
+    "IndexUnusableError",
     "Loaded",
     "Planned",
     "Settings",
@@ -139,9 +142,12 @@ def load(settings: Settings) -> tuple[Matrix, ...]:
 
     Raises:
         UsageProblem: all mistakes of all files; or no cell is left.
+        IndexUnusableError: the versions in a range could not be looked up.
     """
+    lookup = partial(releases, cache=settings.cache)
+    names = settings.members.names()
     matrices = tuple(
-        language.load_matrices(settings.files, select=settings.select, **settings.members.names())
+        language.load_matrices(settings.files, select=settings.select, lookup=lookup, **names)
     )
     if not any(matrix.cells for matrix in matrices):
         problem = command_line.no_cells()
@@ -211,6 +217,7 @@ def plan(collected: Collected) -> Planned:
         matrices=collected.loaded.matrices,
         environments=tuple(environments.values()),
         cells=tuple(cells),
+        notes=tuple(note for matrix in collected.loaded.matrices for note in matrix.notes),
     )
     return Planned(settings, replace(made, digest=plan_file.plan_digest(made)))
 

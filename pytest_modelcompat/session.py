@@ -50,6 +50,8 @@ def configure(config: pytest.Config) -> None:
         matrices = pipeline.load(settings)
     except UsageProblem as problem:
         raise pytest.UsageError(*map(str, problem.problems)) from None
+    except pipeline.IndexUnusableError as missing:
+        pytest.exit(str(missing), returncode=int(pytest.ExitCode.TESTS_FAILED))
     if not config.getoption("compat_plan"):
         _only_matrices(config, settings.files)
         _always_junit(config, settings.report)
@@ -63,7 +65,11 @@ def print_plan(config: pytest.Config) -> int:
     Raises:
         pytest.UsageError: as `configure`.
     """
-    config._do_configure()  # noqa: SLF001 - as pytest's own --version and --fixtures do
+    try:
+        config._do_configure()  # noqa: SLF001 - as pytest's own --version and --fixtures do
+    except pytest.exit.Exception as end:  # an index that cannot be asked
+        sys.stderr.write(f"{end.msg}\n")
+        return int(end.returncode or pytest.ExitCode.TESTS_FAILED)
     try:
         session = config.pluginmanager.getplugin(NAME)
         planned = pipeline.plan(

@@ -38,7 +38,7 @@ MARKER = "ready.json"  # written last into a finished environment; without it th
 TEMPORARY = ".modelcompat-tmp"
 OURS = (
     "environments", "locks", "hashes", "interpreters", "images", "uv",
-    "corpora", "data", "produced", "examined", "results", "worker",
+    "corpora", "data", "produced", "examined", "releases", "results", "worker",
     "work",
 )  # fmt: skip
 FORGET = 14 * 86400.0  # seconds since an environment for an older lock was last used

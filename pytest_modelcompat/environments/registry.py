@@ -19,6 +19,7 @@ from pytest_modelcompat.environments.protocol import (
     WorkerProcess,
 )
 from pytest_modelcompat.environments.redact import redact
+from pytest_modelcompat.environments.ssh import Remote
 from pytest_modelcompat.errors import environment as words
 from pytest_modelcompat.results.model import CellStatus, EnvironmentRecord, Stage
 
@@ -74,7 +75,7 @@ KINDS: dict[str, EnvironmentKind] = {
     "docker": Containers(),
     "nox": OwnEnvironments(Nox()),
     "tox": OwnEnvironments(Tox()),
-    "ssh": NotBuilt("ssh"),
+    "ssh": Remote(),
 }
 
 

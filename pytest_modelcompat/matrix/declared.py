@@ -112,3 +112,4 @@ class Declared:
     checks: tuple[CheckEntry, ...] = ()
     on_unsupported: Literal["record", "fail"] = "record"
     known_issues: tuple[KnownIssue, ...] = ()
+    notes: tuple[str, ...] = ()

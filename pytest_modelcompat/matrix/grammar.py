@@ -28,6 +28,7 @@ __all__ = [
     "distribution",
     "env_name",
     "exporter",
+    "folder_there",
     "image_reference",
     "interpreter",
     "is_python_path",
@@ -36,9 +37,11 @@ __all__ = [
     "name",
     "option_name",
     "pin",
+    "port",
     "printable",
     "provider",
     "python",
+    "python_there",
     "remote",
     "requirement",
     "session",
@@ -59,6 +62,7 @@ _OPTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _PROVIDER = re.compile(r"[A-Za-z_][A-Za-z0-9_.:,()-]*")
 _REMOTE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(@[A-Za-z0-9][A-Za-z0-9.-]*)?")
+_PROGRAM = re.compile(r"[A-Za-z0-9_./+-]+")
 _HOST_PART = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/)?"
 _PATH_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _IMAGE = re.compile(
@@ -135,6 +139,24 @@ def remote(text: str) -> Sentence | None:
 def interpreter(text: str) -> Sentence | None:
     """The path of an interpreter, as an image."""
     return grammar_words.option_like("An image", text) if text.startswith("-") else None
+
+
+def python_there(text: str) -> Sentence | None:
+    """The interpreter of another machine: a name on its PATH, or a path."""
+    odd = text.startswith("-") or ".." in text or len(text) > _LONGEST
+    return place_words.bad_python_there(text) if odd or not _PROGRAM.fullmatch(text) else None
+
+
+def folder_there(text: str) -> Sentence | None:
+    """A folder of another machine; a relative one starts in the home folder there."""
+    odd = text.startswith(("-", "~")) or ".." in text.split("/") or len(text) > _LONGEST
+    return place_words.bad_folder(text) if odd or printable("A folder", text) else None
+
+
+def port(text: str) -> Sentence | None:
+    """A TCP port."""
+    fine = re.fullmatch(r"[1-9][0-9]{0,4}", text) and int(text) < 2**16
+    return None if fine else place_words.bad_port(text)
 
 
 def session(text: str) -> Sentence | None:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from pytest_modelcompat.matrix.declared import AxisValue
+    from pytest_modelcompat.matrix.ranges import Releases
     from pytest_modelcompat.matrix.yaml_nodes import Node
 
 __all__ = ["load_matrices", "load_matrix"]
@@ -72,6 +73,7 @@ def load_matrix(
     runtimes: Collection[str] = (),
     kinds: Mapping[str, Mapping[str, str]] | None = None,
     releases: Mapping[str, Collection[str]] | None = None,
+    lookup: Releases | None = None,
 ) -> Matrix:
     """One matrix file, parsed, checked and expanded.
 
@@ -82,12 +84,19 @@ def load_matrix(
         runtimes: names of runtime adapters that plugins added.
         kinds: kinds of environments that plugins added, each with its settings (text or path).
         releases: distribution -> versions that its framework axis has besides the file's.
+        lookup: gives the versions in a range; without it ranges are mistakes.
 
     Raises:
         UsageProblem: with every problem of the file and of the files it names.
     """
     return load_matrices(
-        [path], select=select, checks=checks, runtimes=runtimes, kinds=kinds, releases=releases
+        [path],
+        select=select,
+        checks=checks,
+        runtimes=runtimes,
+        kinds=kinds,
+        releases=releases,
+        lookup=lookup,
     )[0]
 
 
@@ -99,6 +108,7 @@ def load_matrices(
     runtimes: Collection[str] = (),
     kinds: Mapping[str, Mapping[str, str]] | None = None,
     releases: Mapping[str, Collection[str]] | None = None,
+    lookup: Releases | None = None,
 ) -> tuple[Matrix, ...]:
     """Every matrix of a run, names distinct.
 
@@ -110,6 +120,7 @@ def load_matrices(
         runtimes: see `load_matrix`.
         kinds: see `load_matrix`.
         releases: see `load_matrix`.
+        lookup: see `load_matrix`.
 
     Raises:
         UsageProblem: with every problem of all of them.
@@ -124,6 +135,7 @@ def load_matrices(
                 checks=checks,
                 runtimes=runtimes,
                 kinds=kinds or {},
+                releases=lookup,
             )
             loaded = _load(path, of_folder=of_folder, known=known, releases=releases or {})
         except UsageProblem as problem:
@@ -201,7 +213,7 @@ def _load(
                 removed=removed,
                 known_issues=declared.known_issues,
                 on_unsupported=declared.on_unsupported,
-                notes=notes,
+                notes=(*declared.notes, *notes),
             )
             return matrix, declared.axis_names
     problems.settle()
@@ -232,7 +244,15 @@ def _declared(context: Context, root: Node, file: Path) -> tuple[Declared, bytes
     fields = reader.fields(root, "A matrix", _KEYS, _EXAMPLE)
     _check_schema(reader, fields.get("schema"))
     axes_node = fields.get("axes")
-    context = replace(context, axis_names=axis_names(axes_node))
+    context = replace(
+        context,
+        axis_names=axis_names(axes_node),
+        exclude_newer=reader.text(
+            fields.get("exclude_newer"),
+            "`exclude_newer`",
+            lambda text: grammar.date("The day", text),
+        ),
+    )
     axes_fields = (
         reader.fields(axes_node, "`axes`", AXES_KEYS, '{framework: {onnxruntime: ["1.31.1"]}}')
         if axes_node is not None
@@ -278,15 +298,12 @@ def _declared(context: Context, root: Node, file: Path) -> tuple[Declared, bytes
         adjust=parse_adjust(context, fields.get("adjust")),
         exclude=parse_exclude(context, fields.get("exclude")),
         include=include,
-        exclude_newer=reader.text(
-            fields.get("exclude_newer"),
-            "`exclude_newer`",
-            lambda text: grammar.date("The day", text),
-        ),
+        exclude_newer=context.exclude_newer,
         limits=parse_limits(reader, fields.get("limits"), defaults().limits),
         checks=parse_checks(context, fields.get("checks")),
         on_unsupported=cast("Literal['record', 'fail']", on_unsupported or "record"),
         known_issues=known_issues,
+        notes=tuple(context.notes),
     )
     return declared, digests
 

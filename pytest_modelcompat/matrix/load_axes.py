@@ -12,7 +12,8 @@ from pytest_modelcompat.matrix import grammar
 from pytest_modelcompat.matrix.declared import AxisValue, Providers
 from pytest_modelcompat.matrix.defaults import defaults
 from pytest_modelcompat.matrix.load_values import parse_value
-from pytest_modelcompat.matrix.yaml_nodes import MapNode
+from pytest_modelcompat.matrix.ranges import is_range, spelled_out
+from pytest_modelcompat.matrix.yaml_nodes import ListNode, MapNode, Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -146,8 +147,48 @@ def _frameworks(context: Context, node: Node | None) -> tuple[AxisValue, ...]:
         if needs_runtime:  # said once at the name, not once per version
             reader.tell(words.unknown_framework(name, defaults().distributions), key)
             continue
-        found += _values(context, versions, "framework", example, name)
+        found += _values(context, _exact(context, versions, name), "framework", example, name)
     return tuple(found)
+
+
+def _exact(context: Context, node: Node, distribution: str) -> Node:
+    """The same list with exact versions in place of ranges; what stands there already wins."""
+    ranges = [item for item in getattr(node, "items", ()) if is_range(item)]
+    if not isinstance(node, ListNode) or not ranges:
+        return node
+    seen = {
+        Version(text)
+        for item in node.items
+        if item not in ranges and not grammar.version(text := _version_text(item))
+    }
+    items: list[Node] = []
+    for item in node.items:
+        if item not in ranges:
+            items.append(item)
+            continue
+        values, note = spelled_out(
+            context.reader,
+            item,
+            distribution,
+            releases=context.releases,
+            exclude_newer=context.exclude_newer,
+        )
+        context.notes.extend([note] if note else [])
+        for value in values or [Unusable(item.line, item.column)]:
+            text = _version_text(value)
+            version = Version(text) if text else None
+            if version is None or version not in seen:
+                items.append(value)
+            if version is not None:
+                seen.add(version)
+    return ListNode(tuple(items), node.line, node.column)
+
+
+def _version_text(node: Node) -> str:
+    """What a value says, in either form."""
+    if isinstance(node, MapNode):
+        node = {key.value: value for key, value in node.entries}.get("value", node)
+    return str(getattr(node, "value", ""))
 
 
 def parse_providers(

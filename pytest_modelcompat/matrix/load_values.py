@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pytest_modelcompat.errors.yaml_file import Sentence
+    from pytest_modelcompat.matrix.ranges import Releases
     from pytest_modelcompat.matrix.reading import Reader
     from pytest_modelcompat.matrix.yaml_nodes import Node
 
@@ -34,6 +35,11 @@ _FRAMEWORK_KEYS = (*_COMMON, "runtime", "module")
 _DECLARED_IN = {
     "nox": ("noxfile", ("noxfile.py",)),
     "tox": ("config", ("tox.ini", "tox.toml", "pyproject.toml")),
+}
+_SETTING_GRAMMARS: Mapping[str, Callable[[str], Sentence | None]] = {
+    "python": grammar.python_there,
+    "folder": grammar.folder_there,
+    "port": grammar.port,
 }
 _IMAGE_GRAMMARS: Mapping[str, Callable[[str], Sentence | None]] = {
     "host": partial(grammar.word, "A host environment"),
@@ -56,6 +62,9 @@ class Context:
         axis_names: every axis of the matrix, for matchers.
         checks, runtimes: names that plugins added.
         kinds: kinds of environments that plugins added, and their settings.
+        releases: distribution, last day or None -> its versions; None where nobody may be asked.
+        exclude_newer: of the matrix.
+        notes: what readers of the plan should know, filled while loading.
     """
 
     reader: Reader
@@ -64,11 +73,15 @@ class Context:
     checks: Collection[str] = ()
     runtimes: Collection[str] = ()
     kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    releases: Releases | None = None
+    exclude_newer: str | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def image_settings(self) -> dict[str, Mapping[str, str]]:
         """Kind of image -> the settings of its long form."""
         return {**self.kinds, **defaults().image_settings}
+
 
 
 def existing_path(context: Context, node: Node | None, what: str) -> Path | None:
@@ -246,7 +259,8 @@ def _image(context: Context, fields: Mapping[str, Node], text: str, kind: str | 
             path = existing_path(context, fields[name], f"{name} of an image")
             found = str(path) if path else None
         else:
-            found = context.reader.text(fields[name], f"`{name}`", _plain_setting)
+            check = _SETTING_GRAMMARS.get(form, _plain_setting)
+            found = context.reader.text(fields[name], f"`{name}`", check)
         if found is not None:
             settings.append((name, found))
     return Image(kind=cast("ImageKind", kind), value=text, settings=tuple(settings))

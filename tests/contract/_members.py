@@ -23,6 +23,7 @@ from pytest_modelcompat.environments.spec import make_spec
 from pytest_modelcompat.matrix.model import Image
 from pytest_modelcompat.runner.command import run
 from tests.contract._index_server import IndexServer
+from tests.sshd import server
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,12 @@ def current(place: Place) -> Iterator[EnvironmentSpec]:
     yield ask(Image(kind="current", value="current"), requires="pytest")
 
 
+@contextmanager
+def ssh(place: Place) -> Iterator[EnvironmentSpec]:
+    with server(place.folder / "sshd") as there:
+        yield ask(there.image(python=sys.executable))
+
+
 @dataclass(frozen=True)
 class Member:
     """How a kind is asked for, and what its tests need (a marker of pytest's, or nothing).
@@ -126,6 +133,7 @@ MEMBERS: dict[str, Member] = {
     "tox": Member(tox),
     "python": Member(python),
     "current": Member(current, holds=(f"pytest=={pytest.__version__}",)),
+    "ssh": Member(ssh),
 }
 
 
