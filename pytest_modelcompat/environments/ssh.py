@@ -21,6 +21,7 @@ from packaging.version import Version
 
 from pytest_modelcompat.environments import ssh_line as line
 from pytest_modelcompat.environments.interpreters import OLDEST, Interpreter
+from pytest_modelcompat.environments.listing import SCRIPT, differences, listing_of
 from pytest_modelcompat.environments.protocol import (
     EnvironmentSpec,
     Failure,
@@ -60,6 +61,8 @@ class Remote:
         target = _interpreter(facts)
         if wrong := _unfit(spec, target):
             return _failed(spec, wrong)
+        if dict(spec.image.settings).get("install") == "none":
+            return _taken(spec, facts, target)
         tree = tree_for(spec, target, cache=cache)
         if isinstance(tree, Failure):
             return tree
@@ -74,11 +77,11 @@ class Remote:
             python=(f"{facts['folder']}/trees/{key}/bin/python",),
             python_version=target.version,
             lock=tree.lock,
-            folder=tree.folder,
+            folder=Path(facts["folder"]),  # there
             seconds=seconds,
             reused=tree.reused and there,
             log=tree.log,
-            facts={"reached": {"over": "ssh", "machine": facts["identity"]}},
+            facts=_told(facts),
         )
 
     def start(
@@ -95,7 +98,7 @@ class Remote:
         room = _room(prepared, folder)
         here = f"{folder}/"
         order = {
-            "folder": str(_base(prepared)),
+            "folder": str(prepared.folder),
             "room": room.name,
             "cwd": "cell",
             "folders": ["cell", *_folders(folder)],
@@ -133,13 +136,8 @@ class Remote:
         return Path(room / "files" / f"{digest}-{file.name}")
 
 
-def _base(prepared: Prepared) -> PurePosixPath:
-    """The work folder there: it holds `trees/KEY/bin/python`."""
-    return PurePosixPath(prepared.python[0]).parents[3]
-
-
 def _room(prepared: Prepared, folder: Path) -> PurePosixPath:
-    return _base(prepared) / "rooms" / f"{folder.parent.name}-{folder.name}-{_RUN}"
+    return PurePosixPath(prepared.folder) / "rooms" / f"{folder.parent.name}-{folder.name}-{_RUN}"
 
 
 def _folders(folder: Path) -> list[str]:
@@ -192,6 +190,42 @@ def _call(
         cwd=Path("/"),
         timeout=seconds,
         input=b"".join(data),
+    )
+
+
+def _told(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a cell's attestation says of the way; the machine's digest tells machines apart."""
+    return {"reached": {"over": "ssh", "machine": facts["identity"]}}
+
+
+def _taken(
+    spec: EnvironmentSpec, facts: Mapping[str, Any], target: Interpreter
+) -> Prepared | Failure:
+    """The interpreter there with whatever it has; see `existing.taken`."""
+    host, python = spec.image.value, str(facts["python"])
+    called = _python(spec, dict(spec.image.settings).get("python"))
+    began = time.monotonic()
+    done = run(
+        line.argv(spec.image, "", python=called, text=SCRIPT),
+        env=line.environment(),
+        cwd=Path("/"),
+        timeout=PROBE,
+    )
+    listed = listing_of(done)
+    if isinstance(listed, str):
+        return _failed(spec, place_words.no_python_there(host, called, listed))
+    if wrong := differences(spec, target.version, listed.versions):
+        reason = words.not_as_asked(f"{host}:{python}", wrong)
+        return _failed(spec, reason, CellStatus.MISCONFIGURED)
+    return Prepared(
+        spec=spec,
+        python=(python,),
+        python_version=target.version,
+        lock=listed.lock,
+        folder=Path(facts["folder"]),  # there
+        seconds={"resolve": 0.0, "install": time.monotonic() - began},
+        reused=True,
+        facts=_told(facts),
     )
 
 

@@ -44,13 +44,14 @@ _AGENT = ("SSH_AUTH_SOCK", "KRB5CCNAME")
 Sent = tuple[str, Path, int, int]  # name there, file here, size, mode
 
 
-def argv(image: Image, command: str, *, python: str) -> list[str]:
+def argv(image: Image, command: str, *, python: str, text: str | None = None) -> list[str]:
     """The whole command line.
 
     Args:
         image: names the machine, and how it is reached.
-        command: a sub-command of `worker/remote.py`.
+        command: a sub-command of the program.
         python: the interpreter there.
+        text: of the program; `worker/remote.py` by default.
     """
     settings = dict(image.settings)
     words = ["ssh", "-T"]
@@ -62,7 +63,7 @@ def argv(image: Image, command: str, *, python: str) -> list[str]:
         words += ["-p", settings["port"]]
     for name, value in _OPTIONS.items():
         words += ["-o", f"{name}={value}"]
-    return [*words, "--", image.value, f"exec {python} -I -c '{_text()}' {command}"]
+    return [*words, "--", image.value, f"exec {python} -I -c '{_packed(text)}' {command}"]
 
 
 def environment() -> dict[str, str]:
@@ -70,9 +71,10 @@ def environment() -> dict[str, str]:
     return command_environment() | {n: os.environ[n] for n in _AGENT if n in os.environ}
 
 
-@lru_cache(maxsize=1)
-def _text() -> str:
-    packed = base64.b64encode(zlib.compress(_SOURCE.read_bytes(), 9)).decode("ascii")
+@lru_cache
+def _packed(text: str | None) -> str:
+    source = _SOURCE.read_bytes() if text is None else text.encode()
+    packed = base64.b64encode(zlib.compress(source, 9)).decode("ascii")
     return f'import base64,zlib;exec(zlib.decompress(base64.b64decode("{packed}")))'
 
 

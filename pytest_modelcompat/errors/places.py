@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "bad_bound",
     "bad_folder",
+    "bad_install_there",
     "bad_port",
     "bad_python_there",
     "bad_tox_name",
@@ -24,6 +25,7 @@ __all__ = [
     "empty_range",
     "index_unusable",
     "indexes_unknown",
+    "installed_over_ssh",
     "latest_with_bounds",
     "many_sessions",
     "needs_setting",
@@ -144,6 +146,22 @@ def bad_folder(text: str) -> Sentence:
 def bad_port(text: str) -> Sentence:
     """The setting `port` of a machine."""
     return Sentence(f"A port cannot be {shown(text)}.", "It is a number from 1 to 65535.")
+
+
+def bad_install_there(text: str) -> Sentence:
+    """The setting `install` of a machine."""
+    return Sentence(
+        f"`install` on a machine cannot be {shown(text)}.",
+        "`copy` (the default) copies a tree over; `none` takes what the interpreter there has.",
+    )
+
+
+def installed_over_ssh(framework: str) -> Sentence:
+    """`installed`, where a tree is made for the cell."""
+    return Sentence(
+        f"{framework} takes what an environment of your own has, and a machine gets a new one.",
+        "Write `install: none` into the image, so that its interpreter's own packages are used.",
+    )
 
 
 def no_ssh() -> str:

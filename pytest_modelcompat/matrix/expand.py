@@ -14,6 +14,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.errors import matrix as words
+from pytest_modelcompat.errors import places as place_words
 from pytest_modelcompat.matrix.cells import CellMaker
 from pytest_modelcompat.matrix.declared import AxisValue
 from pytest_modelcompat.matrix.defaults import defaults
@@ -230,10 +231,14 @@ def _refuse_contradictions(drafts: Iterable[Draft], problems: Problems) -> None:
         assert framework.framework is not None
         assert image.image is not None
         on_host = image.image.kind == "host"
+        made_anew = on_host or (
+            image.image.kind == "ssh" and ("install", "none") not in image.image.settings
+        )
         pair = (framework.value, image.value)
-        if on_host and framework.framework.version == "installed" and pair not in told:
+        if made_anew and framework.framework.version == "installed" and pair not in told:
             told.add(pair)
-            problems.add(words.installed_on_host(framework.value), framework)
+            told_of = words.installed_on_host if on_host else place_words.installed_over_ssh
+            problems.add(told_of(framework.value), framework)
         pair = (python.value, image.value)
         if pair in told:
             continue

@@ -30,6 +30,7 @@ __all__ = [
     "exporter",
     "folder_there",
     "image_reference",
+    "install_there",
     "interpreter",
     "is_python_path",
     "issue_link",
@@ -151,6 +152,11 @@ def folder_there(text: str) -> Sentence | None:
     """A folder of another machine; a relative one starts in the home folder there."""
     odd = text.startswith(("-", "~")) or ".." in text.split("/") or len(text) > _LONGEST
     return place_words.bad_folder(text) if odd or printable("A folder", text) else None
+
+
+def install_there(text: str) -> Sentence | None:
+    """Who installs on another machine."""
+    return None if text in {"copy", "none"} else place_words.bad_install_there(text)
 
 
 def port(text: str) -> Sentence | None:

@@ -40,6 +40,7 @@ _SETTING_GRAMMARS: Mapping[str, Callable[[str], Sentence | None]] = {
     "python": grammar.python_there,
     "folder": grammar.folder_there,
     "port": grammar.port,
+    "install_there": grammar.install_there,
 }
 _IMAGE_GRAMMARS: Mapping[str, Callable[[str], Sentence | None]] = {
     "host": partial(grammar.word, "A host environment"),

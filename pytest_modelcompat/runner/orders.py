@@ -202,7 +202,7 @@ def order_for(
         provider=cell.provider,
         options=dict(cell.options),
         case=cell.limits.case * slowdown,
-        memory=cell.limits.memory if on_host(cell) and not reserves else None,
+        memory=None if cell.image.kind == "docker" or reserves else cell.limits.memory,
         threads=cell.limits.threads,
         bundles=bundles,
         files_root=root,

@@ -80,7 +80,8 @@ class Reuse:
         cell = planned.cell
         parts: list[Any] = [
             _FORMAT, _code(), _host(), cell.id, prepared.lock.digest, prepared.python_version,
-            prepared.image_digest, asdict(cell.framework), cell.provider, cell.env, cell.options,
+            prepared.image_digest, prepared.facts.get("reached"), asdict(cell.framework),
+            cell.provider, cell.env, cell.options,
             asdict(cell.limits), [_work(work) for work in planned.workloads],
             self._adapter(cell.framework.runtime),
         ]  # fmt: skip

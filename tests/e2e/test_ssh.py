@@ -196,6 +196,39 @@ class TestNothingIsLeft:
                 assert path.stat().st_mode & 0o077 == 0
 
 
+class TestWhatIsThereAlready:
+    def image(self, there: Server) -> Image:
+        return there.image(python=sys.executable, install="none")
+
+    def test_is_listed_and_used(self, there: Server, cache: Path, tmp_path: Path) -> None:
+        prepared = made(self.image(there), cache)
+        assert prepared.python == (sys.executable,)
+        assert dict(prepared.lock.packages)["pytest"] == pytest.__version__
+        code = "import pytest; print(pytest.__version__)"
+        with started(prepared, code, tmp_path / "room") as process:
+            assert process.stdout.read().decode().strip() == pytest.__version__
+        assert not (there.home / "trees").is_dir() or not list((there.home / "trees").iterdir())
+
+    def test_is_held_against_the_axes(self, there: Server, cache: Path) -> None:
+        spec = make_spec(
+            role="cell", image=self.image(there), python="image", requirements=("pytest<2",)
+        )
+        failure = registry.prepare(spec, cache=cache)
+        assert isinstance(failure, Failure)
+        assert failure.status is CellStatus.MISCONFIGURED
+        assert "pytest<2 is asked for" in failure.reason
+
+    def test_is_what_installed_needs(self, tmp_path: Path) -> None:
+        file = tmp_path / "m.yaml"
+        image = "{kind: ssh, value: board%s}"
+        text = "axes: {framework: {onnx: [installed]}, image: [%s]}"
+        file.write_text(text % image % "")
+        with pytest.raises(UsageProblem, match="install: none"):
+            load_matrix(file)
+        file.write_text(text % image % ", install: none")
+        assert load_matrix(file).cells
+
+
 class TestFiles:
     def test_are_where_the_cell_is_told_that_they_are(
         self, there: Server, cache: Path, tmp_path: Path
@@ -276,6 +309,7 @@ def test_a_line_that_is_lost_before_the_cell_begins_is_the_place_s_fault(
         "{kind: ssh, value: board, identity: no-such-file}",
         "{kind: ssh, value: board, config: no-such-file}",
         "{kind: ssh, value: board, options: {x: y}, ProxyCommand: x}",
+        "{kind: ssh, value: board, install: inside}",
         "{kind: nox, value: '--list', noxfile: m.yaml}",
         "{kind: nox, value: 'x; touch pwned', noxfile: m.yaml}",
         "{kind: tox, value: 'a,b', config: m.yaml}",
