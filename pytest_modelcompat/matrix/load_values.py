@@ -84,7 +84,6 @@ class Context:
         return {**self.kinds, **defaults().image_settings}
 
 
-
 def existing_path(context: Context, node: Node | None, what: str) -> Path | None:
     """A file or folder that is there, made absolute; anything else is a problem."""
     text = context.reader.text(
