@@ -83,6 +83,8 @@ def releases(
     if exclude_newer:
         day = date.fromisoformat(exclude_newer) + timedelta(days=1)
         end = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
+        if files and not any(uploaded for _, uploaded in files):
+            raise IndexUnusableError(words.no_days(name, exclude_newer))
     found: dict[str, None] = {}
     for file, uploaded in files:
         version = _version(name, file)

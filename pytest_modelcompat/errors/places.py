@@ -30,6 +30,7 @@ __all__ = [
     "many_sessions",
     "needs_setting",
     "no_answer_from",
+    "no_days",
     "no_environment_of_its_own",
     "no_own_interpreter",
     "no_python_there",
@@ -274,6 +275,15 @@ def indexes_unknown(said: str) -> str:
     """Uv does not say which indexes it would ask."""
     return (
         f"uv does not say which indexes it uses, so no version range has a meaning.{_after(said)}"
+    )
+
+
+def no_days(distribution: str, day: str) -> str:
+    """An index that lists files without their upload times."""
+    return (
+        f"The index does not tell when the files of {distribution} were uploaded, so a range has no "
+        f"meaning as of {day}. Write the versions out, or leave out exclude_newer. Nothing was "
+        "planned and nothing ran."
     )
 
 

@@ -145,8 +145,14 @@ def test_an_index_that_cannot_be_asked_is_no_smaller_plan(
         assert not (result.report / "plan.json").exists()
 
 
+def test_an_index_that_tells_no_days_cannot_be_asked_as_of_one(
+    index: IndexServer, tmp_path: Path
+) -> None:
+    with pytest.raises(IndexUnusableError, match="does not tell when the files of onnxruntime"):
+        releases("onnxruntime", "2026-01-01", cache=tmp_path)
+
+
 @pytest.mark.network
 def test_the_index_that_uv_uses(tmp_path: Path) -> None:
-    found = releases("onnxruntime", "2026-01-01", cache=tmp_path)
-    assert {"1.15.1", "1.20.1"} <= set(found)
-    assert "1.31.1" not in found
+    found = releases("onnxruntime", None, cache=tmp_path)
+    assert {"1.15.1", "1.20.1", "1.31.1"} <= set(found)
