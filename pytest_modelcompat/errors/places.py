@@ -281,8 +281,8 @@ def indexes_unknown(said: str) -> str:
 def no_days(distribution: str, day: str) -> str:
     """An index that lists files without their upload times."""
     return (
-        f"The index does not tell when the files of {distribution} were uploaded, so a range has no "
-        f"meaning as of {day}. Write the versions out, or leave out exclude_newer. Nothing was "
+        f"The index does not tell when the files of {distribution} were uploaded, so a range has "
+        f"no meaning as of {day}. Write the versions out, or leave out exclude_newer. Nothing was "
         "planned and nothing ran."
     )
 
