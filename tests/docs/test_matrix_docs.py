@@ -40,7 +40,7 @@ def test_every_example_is_of_a_known_kind():
 def test_an_example_loads(folder: Path, text: str):
     file = folder / "example.yaml"
     file.write_text(text, "utf-8")
-    matrix = load_matrix(file, releases=lambda *_: ("1.15.1", "1.18.0", "1.20.1", "2.0.0rc1"))
+    matrix = load_matrix(file, lookup=lambda *_: ("1.15.1", "1.18.0", "1.20.1", "2.0.0rc1"))
     assert matrix.cells
     assert all(cell.checks for cell in matrix.cells)
 
