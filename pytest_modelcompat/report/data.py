@@ -18,6 +18,7 @@ import numpy as np
 
 from pytest_modelcompat.report.states import OUTCOMES, STATUSES, case_state
 from pytest_modelcompat.report.text import clean, clean_tree
+from pytest_modelcompat.results import changes_file, history
 from pytest_modelcompat.results.load import Run, load
 from pytest_modelcompat.results.model import CellStatus, Stage, Status
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pytest_modelcompat.results.changes_file import Changes
+    from pytest_modelcompat.results.history import History
     from pytest_modelcompat.results.stored import StoredCase, StoredCell
 
 __all__ = ["MARKS", "OPERATORS", "STAGES", "Cases", "Cell", "Data", "Timing", "read"]
@@ -126,6 +129,8 @@ class Data:
     environments: Mapping[str, Mapping[str, Any]]
     cases: Cases
     notes: tuple[str, ...] = ()
+    since: Changes | None = None  # changes.json: what changed from the baseline
+    past: History | None = None  # history.json: earlier runs
 
 
 def _encode(value: Any) -> bytes:
@@ -390,6 +395,8 @@ def read(source: Path | Run, also: Callable[[StoredCase], None] | None = None) -
         },
         cases=_finish(builder, len(records)),
         notes=tuple(notes),
+        since=changes_file.read(run.folder),
+        past=history.read(run.folder),
     )
 
 

@@ -5,7 +5,7 @@ The page pivots the same way (templates/js/matrix.js); a browser test holds the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +36,8 @@ __all__ = ["Face", "Facet", "Grid", "GridRow", "Segment", "face", "grid"]
 _NEW = CHANGES.index("new")
 _BAD = frozenset(state.key for state in CASE_STATES if state.tone in {"bad", "broken"})
 BAR = 100  # units of a bar's width
+MAX_SQUARES = 420  # in the static page; the script draws the others when asked
+FEWEST_ROWS = 4  # of each facet, however many there are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +114,7 @@ class Facet:
     title: str
     columns: tuple[str, ...]
     rows: tuple[GridRow, ...]
+    left_out: int = 0  # rows that are not in the static page: the least bad ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +242,7 @@ def grid(data: Data, faces: Sequence[Face]) -> Grid:
         for (matrix, distribution), members in families.items()
     )
     return Grid(
-        facets=facets,
+        facets=_limited(facets),
         constant=", ".join(
             axis_face(axis, values[0])
             for axis, values in axes.items()
@@ -247,6 +250,19 @@ def grid(data: Data, faces: Sequence[Face]) -> Grid:
         ),
         row_axes=tuple(axis_name(axis) for axis in rows_by),
     )
+
+
+def _limited(facets: Sequence[Facet]) -> tuple[Facet, ...]:
+    """As many rows of each facet as the page can hold; they come worst first."""
+    spare = MAX_SQUARES
+    kept = []
+    for facet in facets:
+        width = max(1, len(facet.columns))
+        rows = max(FEWEST_ROWS, spare // width)
+        spare = max(0, spare - min(rows, len(facet.rows)) * width)
+        left_out = max(0, len(facet.rows) - rows)
+        kept.append(replace(facet, rows=facet.rows[:rows], left_out=left_out))
+    return tuple(kept)
 
 
 def _facet(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -22,6 +23,7 @@ from markupsafe import Markup
 from pytest_modelcompat.report.changed import WORDS, Word
 from pytest_modelcompat.report.markdown import headline
 from pytest_modelcompat.report.payload import payload
+from pytest_modelcompat.report.since import KINDS as SINCE_KINDS
 from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES
 from pytest_modelcompat.report.text import count, plural, shorten
 from pytest_modelcompat.report.verdict import KINDS
@@ -51,7 +53,7 @@ def _read(folder: str, names: tuple[str, ...]) -> str:
 
 OPEN_STEPS = 2  # of a distribution; the first screen answers about the newest versions
 OPEN_MOVES = 10  # steps in the table of changes; the others are behind a line
-MAX_MOVES = 200
+MAX_MOVES = 50
 MAX_CLUSTERS = 60  # of a kind, in the static part
 _FOLDED = {
     "no": "not", "unknown": "unknown", "fallback": "only with fallback", "yes": "can move",
@@ -59,16 +61,28 @@ _FOLDED = {
 }  # fmt: skip
 
 
+# Whole comments that begin a line, and lines that are one: nothing of them is ever inside a string
+# (no string of ours goes over lines; a test looks).
+_COMMENT = re.compile(r"^[ \t]*/\*.*?\*/", re.MULTILINE | re.DOTALL)
+
+
+def _lean(text: str) -> str:
+    """Without indentation, empty lines and comments on lines of their own: a third of the text."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
 @cache
 def style() -> str:
     """All of the page's style."""
-    return _read("css", STYLES) + "\n" + _read("vendor/uplot", ("uPlot.min.css",))
+    own = _COMMENT.sub("", _read("css", STYLES))
+    return _lean(own) + "\n" + _read("vendor/uplot", ("uPlot.min.css",))
 
 
 @cache
 def script() -> str:
     """All of the page's script, in one closed scope."""
-    body = _read("js", SCRIPTS)
+    body = _lean(_COMMENT.sub("", _read("js", SCRIPTS)))
     return f'(() => {{\n"use strict";\n{body}\n}})();'
 
 
@@ -93,6 +107,14 @@ def policy(*, plotted: bool = True) -> str:
     )
 
 
+def _since_words() -> Iterator[tuple[int, Word]]:
+    """The words of a comparison with a baseline: their codes and looks."""
+    known = {each.word: each for each in WORDS}
+    for code, word in enumerate(SINCE_KINDS):
+        if word in known:
+            yield code, known[word]
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -110,6 +132,7 @@ def _environment() -> Environment:
         CASE_STATES=CASE_STATES,
         CELL_STATES=CELL_STATES,
         WORDS=WORDS,
+        SINCE=tuple(_since_words()),
         OPEN_MOVES=OPEN_MOVES,
         MAX_MOVES=MAX_MOVES,
     )

@@ -39,7 +39,15 @@ def code(text: str, width: int = 120) -> str:
 
 
 def headline(view: View) -> str:
-    """The run in one sentence."""
+    """The run in one sentence, or two: what is new since a baseline comes first."""
+    since = ""
+    if view.since is not None:
+        failing = plural(view.since.failing, "new failure")
+        since = f"{failing} since run {shorten(view.since.run, 60)}. "
+    return since + _moves_told(view)
+
+
+def _moves_told(view: View) -> str:
     totals = view.totals
     if totals.nothing:
         return f"Nothing was measured in {plural(totals.cell_count, 'cell')}."

@@ -20,6 +20,13 @@ from pytest_modelcompat.report.changed import WORDS
 from pytest_modelcompat.report.commands import commands
 from pytest_modelcompat.report.data import MARKS, STAGES
 from pytest_modelcompat.report.lanes import axis_face, axis_name, lanes
+from pytest_modelcompat.report.sections import (
+    operators_data,
+    parity_data,
+    past_data,
+    since_data,
+    speed_data,
+)
 from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES, OUTCOMES, STATUSES
 
 if TYPE_CHECKING:
@@ -27,7 +34,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pytest_modelcompat.report.speed import Figure
     from pytest_modelcompat.report.view import View
 
 __all__ = ["Payload", "pack", "payload"]
@@ -62,6 +68,7 @@ def payload(view: View) -> Payload:
         ("outcome", cases.column("outcome")),
         ("stage", cases.column("stage")),
         ("change", view.changes),
+        *([("since", view.since.codes)] if view.since else []),
         ("opset", cases.column("opset")),
         ("ratio", _ratios(cases.column("ratio"))),
         *((name, _fit(cases.column(name))) for name in cases.names),
@@ -86,14 +93,18 @@ def payload(view: View) -> Payload:
                  zip(cases.key_unit, cases.keys, strict=True)],
         "names": {name: list(texts) for name, texts in cases.names.items()},
         **_cells(view),
-        "operators": _operators(view),
-        "parity": _parity(view),
-        "speed": _speed(view),
+        "operators": operators_data(view),
+        "parity": parity_data(view),
+        "speed": speed_data(view),
+        "since": since_data(view),
+        "past": len(view.past.runs) if view.past else 0,
         "notes": list(view.notes),
         "leftOut": left_out,
     }  # fmt: skip
     text = json.dumps(meta, separators=(",", ":"), ensure_ascii=False).encode()
     blocks = [("mc-meta", pack(text)), ("mc-columns", pack(b"".join(blobs)))]
+    if view.past:
+        blocks.append(("mc-past", pack(past_data(view.past))))
     blocks += [(f"mc-details-{n}", chunk) for n, chunk in enumerate(chunks)]
     return Payload(blocks=tuple(blocks), left_out=left_out)
 
@@ -213,137 +224,3 @@ def _cells(view: View) -> dict[str, Any]:
         "issues": dict(data.info.get("issues") or {}),
         "info": {"id": data.info.get("id"), "title": view.header.title},
     }
-
-
-def _operators(view: View) -> dict[str, Any]:
-    section = view.operators
-    texts: dict[str, int] = {}
-
-    def number(text: str) -> int:
-        return texts.setdefault(text, len(texts))
-
-    rows = [
-        [
-            row.unit,
-            [
-                [
-                    [
-                        number(r.text),
-                        r.state,
-                        int(r.known),
-                        number(r.wrong),
-                        number(r.total),
-                        number(r.told),
-                        ", ".join(r.gaps),
-                    ]
-                    for r in ranges
-                ]
-                for ranges in row.cells
-            ],
-            int(row.broke),
-            int(row.unsteady),
-            int(row.plain),
-        ]
-        for row in section.rows
-    ]
-    return {
-        "targets": [
-            {
-                "distribution": target.distribution,
-                "where": target.where,
-                "tested": list(target.tested),
-                "untested": [list(pair) for pair in target.untested],
-                "cells": list(target.cells),
-                "targets": target.targets,
-            }
-            for target in section.targets
-        ],
-        "rows": rows,
-        "texts": list(texts),
-        "plain": section.plain,
-        "leftOut": section.left_out,
-    }
-
-
-def _parity(view: View) -> dict[str, Any]:
-    section = view.parity
-    return {
-        "reference": section.reference,
-        "columns": [
-            {
-                "distribution": c.distribution,
-                "where": c.where,
-                "version": c.version,
-                "cells": list(c.cells),
-            }
-            for c in section.columns
-        ],
-        "rows": [
-            {
-                "model": row.model,
-                "variant": row.variant,
-                "outputs": list(row.outputs),
-                "reference": row.reference,
-                "datasets": len(row.datasets),
-                "cells": [
-                    [c.row, c.state, c.text, c.step, c.within, c.measured, c.total] if c else None
-                    for c in row.cells
-                ],
-            }
-            for row in section.rows
-        ],
-        "producers": [
-            {
-                "variant": each.variant,
-                "models": each.models,
-                "cells": [
-                    [made.worst.row, made.worst.state, made.worst.step, made.right, made.total]
-                    if made
-                    else None
-                    for made in each.cells
-                ],
-            }
-            for each in section.producers
-        ],
-    }
-
-
-def _speed(view: View) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": each.name,
-            "tracks": [
-                {
-                    "distribution": track.distribution,
-                    "where": track.where,
-                    "versions": list(track.versions),
-                    "cells": list(track.cells),
-                    "seconds": [_short(n) for n in track.seconds],
-                }
-                for track in each.tracks
-            ],
-            "models": [
-                [
-                    model.model,
-                    model.variant,
-                    [[_figure(figure) for figure in line] for line in model.figures],
-                ]
-                for model in each.models
-            ],
-        }
-        for each in view.speed.hardware
-    ]
-
-
-def _figure(figure: Figure | None) -> list[Any] | None:
-    if figure is None:
-        return None
-    times = [_short(n) for n in (figure.run, figure.low, figure.high, figure.load)]
-    return [
-        figure.row, figure.state, *times, figure.memory, figure.repeats, figure.sets, figure.change,
-    ]  # fmt: skip
-
-
-def _short(value: float) -> float:
-    """Four digits of a figure: no clock tells more."""
-    return float(f"{value:.4g}")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from pytest_modelcompat.report.journey import journeys
 from pytest_modelcompat.report.lanes import lanes
 from pytest_modelcompat.report.operators import Operators, operators
 from pytest_modelcompat.report.parity import Parity, parity
+from pytest_modelcompat.report.since import Past, Since, past_of, since_of
 from pytest_modelcompat.report.speed import Speed, speed
 from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES, OUTCOMES, State
 from pytest_modelcompat.report.told import finished as run_ended
@@ -106,7 +108,14 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """The whole report; `journeys` are the steps taken together, first version to newest."""
+    """The whole report.
+
+    Attributes:
+        journeys: the steps taken together, first version to newest.
+        since: the comparison with a baseline, where the run had one.
+        past: how cases ended in earlier runs, where somebody collected them.
+        tolerances: what cases were judged with, in words, and how many of them.
+    """
 
     header: Header
     about: tuple[tuple[str, str], ...]
@@ -116,6 +125,8 @@ class View:
     grid: Grid
     faces: tuple[Face, ...]
     changed: Changed
+    since: Since | None
+    past: Past | None
     clusters: tuple[Cluster, ...]
     failures: tuple[Failure, ...]
     failure_count: int
@@ -123,6 +134,7 @@ class View:
     parity: Parity
     speed: Speed
     notes: tuple[str, ...]
+    tolerances: tuple[tuple[str, int], ...]
     data: Data = field(repr=False)
     changes: NDArray[np.uint8] = field(repr=False)
 
@@ -153,6 +165,8 @@ def build(run: Data) -> View:
         grid=grid(run, faces),
         faces=faces,
         changed=changed_of(run, moves),
+        since=since_of(run),
+        past=past_of(run),
         clusters=clusters(run, changes),
         failures=tuple(_failure(run, int(row), changes) for row in first),
         failure_count=len(rows),
@@ -160,6 +174,7 @@ def build(run: Data) -> View:
         parity=parity(run),
         speed=speed(run),
         notes=_notes(run),
+        tolerances=_tolerances(run),
         data=run,
         changes=changes,
     )
@@ -306,6 +321,27 @@ def _duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _tolerances(run: Data) -> tuple[tuple[str, int], ...]:
+    """What was told to judge by, most cases first; the rest were judged by their type."""
+    column = run.cases.column("reference")
+    counts = np.bincount(column, minlength=len(run.cases.names["reference"]))
+    told: dict[str, int] = {}
+    for number, text in enumerate(run.cases.names["reference"]):
+        known = json.loads(text) if text else {}
+        if not counts[number] or not isinstance(known, dict):
+            continue
+        parts = {name: known[name] for name in ("rtol", "atol", "tolerance") if name in known}
+        words = ", ".join(f"{name} {_named(value)}" for name, value in parts.items())
+        told[words] = told.get(words, 0) + int(counts[number])
+    return tuple(sorted(told.items(), key=lambda item: -item[1]))
+
+
+def _named(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_named(item)}" for name, item in value.items())
+    return str(value)
 
 
 def _notes(run: Data) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from pytest_modelcompat.results.compat import write_compat
 from pytest_modelcompat.results.load import load
 from tests.samples import REPORTS, SAMPLES, unpacked
 
-DATA = ("run.json", "cases.jsonl.gz")
+DATA = ("run.json", "cases.jsonl.gz", "changes.json", "history.json")
+NOT_GREEN = "upgrade"  # shows what can go wrong
 MADE = ("index.html", "summary.md", "compat.json")
 LARGEST = 4 * 10**6  # bytes of a page
 each = pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
@@ -29,15 +30,17 @@ def test_there_are_samples_and_each_is_told() -> None:
 def test_every_planned_case_of_a_sample_has_a_status(sample: Path) -> None:
     run = load(sample)
     counted = sum(sum(cell.counts.values()) for cell in run.cells)
-    assert counted == sum(1 for _ in run.cases()) > 10_000
-    assert {cell.status.value for cell in run.cells} == {"completed"}
+    assert counted == sum(1 for _ in run.cases()) > 5_000
+    failed = {"unsatisfiable", "environment_failed"} if sample.name == NOT_GREEN else set()
+    assert {cell.status.value for cell in run.cells} == {"completed", *failed}
     assert run.info.finished
 
 
 @each
 def test_what_is_shown_is_made_from_the_data_alone(sample: Path, tmp_path: Path) -> None:
     for name in DATA:
-        shutil.copyfile(sample / name, tmp_path / name)
+        if (sample / name).exists():
+            shutil.copyfile(sample / name, tmp_path / name)
     shutil.copytree(sample / "locks", tmp_path / "locks")
     report.render(tmp_path)
     write_compat(load(tmp_path))

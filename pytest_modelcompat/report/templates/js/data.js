@@ -146,3 +146,15 @@ function packagesBetween(a, b) {
   return [...new Set([...old.keys(), ...now.keys()])].sort().filter((name) => old.get(name) !== now.get(name))
     .map((name) => (!old.has(name) ? `+ ${name} ${now.get(name)}` : !now.has(name) ? `− ${name} ${old.get(name)}` : `${name} ${old.get(name)} → ${now.get(name)}`));
 }
+
+/** @type {Promise<any> | null} */
+let pastRuns = null;
+
+/** How a case ended in earlier runs: null where this report knows of none.
+ * @param {number} row @returns {Promise<{runs: [string, string][], letters: string | null, flaky: boolean, states: Record<string, string>} | null>} */
+async function overRuns(row) {
+  if (!run.past) return null;
+  pastRuns ??= unpack("mc-past").then((raw) => JSON.parse(new TextDecoder().decode(raw)));
+  const past = await pastRuns;
+  return { runs: past.runs, letters: past.rows[row] ?? null, flaky: past.flaky.includes(row), states: past.letters };
+}

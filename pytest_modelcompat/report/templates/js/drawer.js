@@ -70,7 +70,7 @@ function caseDrawer(row) {
   const issueText = el("button", { type: "button", click: async () => copy(asIssue(row, await detail(row)), issueText) }, "Copy as issue");
   return [
     drawerHead(check === "op_support" ? "Operator case" : `${check} case`, unit, el("p", { class: "drawer-case", dir: "auto" }, shorten(name, 600)),
-      el("p", { class: "chips" }, chip(stateOf(row), known && stateOf(row).key === "known" ? `known: ${run.statuses[run.columns.status[row]]}` : undefined), change === "new" && el("b", { class: "new" }, "new"), change && words[/** @type {keyof typeof words} */ (change)] ? el("span", { class: "dim" }, words[/** @type {keyof typeof words} */ (change)]) : null),
+      el("p", { class: "chips" }, chip(stateOf(row), known && stateOf(row).key === "known" ? `known: ${run.statuses[run.columns.status[row]]}` : undefined), change === "new" && el("b", { class: "new" }, "new"), run.since && run.since.kinds[run.columns.since[row]] ? el("span", { class: "dim" }, `${run.since.kinds[run.columns.since[row]]} since the baseline; `) : null, change && words[/** @type {keyof typeof words} */ (change)] ? el("span", { class: "dim" }, words[/** @type {keyof typeof words} */ (change)]) : null),
       el("p", { class: "drawer-buttons" }, step(-1), step(1), link, issueText)),
     facts([
       ["cell", el("a", { href: cellAddress(position) }, shorten(cellName(cell), 200))],
@@ -84,7 +84,7 @@ function caseDrawer(row) {
       ["reference", reference && referenceName(reference)],
       ["attributed to", nameOf("attribution", row)],
     ]),
-    more, check === "op_support" ? null : spreadOf(row), historyStrip(row), environmentStep(position), command("Run it again (its own environment, by nox and uv)", reproOf(row)), ...otherCommands(cell),
+    more, check === "op_support" ? null : spreadOf(row), historyStrip(row), runsStrip(row), environmentStep(position), command("Run it again (its own environment, by nox and uv)", reproOf(row)), ...otherCommands(cell),
   ];
 }
 
@@ -156,6 +156,22 @@ function historyStrip(row) {
     const inner = [el("span", { class: "dim", dir: "auto" }, version), chip(state)];
     return el("li", null, at === row ? el("span", { class: "here", "aria-current": "true" }, ...inner) : el("a", { href: at < 0 ? cellAddress(cell) : caseAddress(at) }, ...inner));
   })));
+}
+
+/** The case over earlier runs. @param {number} row */
+function runsStrip(row) {
+  if (!run.past) return null;
+  const node = el("div", { class: "over-runs" });
+  overRuns(row).then((past) => {
+    if (!past) return;
+    const { runs, letters, flaky, states } = past;
+    put(node, el("h3", null, `Over ${plural(runs.length, "run")}`), letters === null ? el("p", { class: "dim" }, "ended alike in all of them that measured it")
+      : el("ol", { class: "strip runs" }, ...runs.map(([id, started], n) => {
+        const state = run.state[states[letters[n]]] ?? run.state.no_data;
+        return el("li", null, el("span", { class: "here-not", title: id }, el("span", { class: "dim" }, shorten(started.slice(0, 10) || id, 12)), chip(state)));
+      })), flaky && el("p", null, el("b", null, "flaky"), ": it went to and fro in one and the same environment"));
+  });
+  return node;
 }
 
 /** @param {number} row @param {Record<string, any>} d */

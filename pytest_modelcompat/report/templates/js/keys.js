@@ -39,7 +39,8 @@ let fresh = null;
 /** @param {1 | -1} by */
 function nextNew(by) {
   if (!fresh) {
-    fresh = search(compile("is:new"));
+    fresh = run.since ? search(compile("since:new-fail")) : new Uint32Array(0);
+    if (!fresh.length) fresh = search(compile("is:new"));
     if (!fresh.length) fresh = search(compile("is:failure"));
   }
   if (!fresh.length) { announce("No case fails"); return; }

@@ -37,6 +37,9 @@ function navigation() {
   nav.hidden = false;
 }
 
+/** What an export takes. @returns {Uint32Array} */
+const exported = () => (casesView.list ? casesView.found : Uint32Array.from({ length: run.rows }, (_, n) => n));
+
 async function start() {
   try {
     await unpackAll();
@@ -48,7 +51,8 @@ async function start() {
   document.documentElement.classList.add("js");
   navigation();
   put(byId("mc-pivot"), ...matrixView.tools(pivotOf(new URLSearchParams())));
-  put(byId("mc-export"), el("h3", null, "Take it along"), el("p", null, "CSV and JSON of any query are beside the query box in ", el("a", { href: "#/cases" }, "Cases"), "."));
+  put(byId("mc-export"), el("h3", null, "Take it along"), el("p", null, "The cases of the current query, or all where nothing was asked yet; the same buttons stand beside the query box in ", el("a", { href: "#/cases" }, "Cases"), "."),
+    el("p", { class: "drawer-buttons" }, ...(/** @type {("csv" | "json")[]} */ (["csv", "json"])).map((kind) => el("button", { type: "button", click: () => exportRows(kind, exported()) }, kind.toUpperCase()))));
   put(byId("mc-keys"), el("h3", null, "Keys"), el("dl", { class: "kv" }, ...KEYS.map(([key, what]) => el("div", null, el("dt", null, el("kbd", null, key)), el("dd", null, what)))));
   byId("mc-grid").addEventListener("click", (event) => {
     const link = /** @type {HTMLElement} */ (event.target).closest("a.cell");

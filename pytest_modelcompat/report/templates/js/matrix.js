@@ -1,7 +1,8 @@
 // The matrix pivoted by other axes. The first pivot is in the page already (grid.py); this one
 // draws the same for any choice of columns, facets and rows.
 
-const FIRST_PIVOT = { columns: "framework", facets: "distribution", rows: "" };
+const FIRST_PIVOT = { columns: "framework", facets: "distribution", rows: "", every: "" };
+const MAX_SQUARES = 420; // drawn at once, as in grid.py; "show all" draws the others
 const STACK = 3; // cells shown in one square; the others are counted
 
 /** @param {Cell} cell @param {string} axis @returns {string} */
@@ -27,7 +28,7 @@ function pivotOf(params) {
   };
   return {
     columns: pick("columns", FIRST_PIVOT.columns, []), facets: pick("facets", FIRST_PIVOT.facets, ["none"]),
-    rows: pick("rows", FIRST_PIVOT.rows, []),
+    rows: pick("rows", FIRST_PIVOT.rows, []), every: params.get("every") === "1" ? "1" : "",
   };
 }
 
@@ -65,7 +66,7 @@ function cellFace(cell, position) {
     el("span", { class: "cell-note", dir: "auto" }, cell.note), el("span", { class: "vh" }, `; ${shorten(cell.label, 600)}`));
 }
 
-/** @param {{columns: string, facets: string, rows: string}} pivot */
+/** @param {{columns: string, facets: string, rows: string, every: string}} pivot */
 function drawGrid(pivot) {
   const every = pivotAxes().map(([axis]) => axis);
   const rest = every.filter((axis) => axis !== pivot.columns && axis !== pivot.facets && axis !== "distribution"
@@ -80,7 +81,7 @@ function drawGrid(pivot) {
   return [...facets].map(([facet, cells]) => drawFacet(pivot, rowAxes, facet, cells));
 }
 
-/** @param {{columns: string, facets: string}} pivot @param {string[]} rowAxes @param {string} facet @param {number[]} cells */
+/** @param {{columns: string, facets: string, every: string}} pivot @param {string[]} rowAxes @param {string} facet @param {number[]} cells */
 function drawFacet(pivot, rowAxes, facet, cells) {
   const columns = [...new Set(cells.map((n) => axisValue(run.cells[n], pivot.columns)))].sort(naturally);
   /** @type {Map<string, {label: string[], squares: number[][], times: number}>} */
@@ -99,13 +100,17 @@ function drawFacet(pivot, rowAxes, facet, cells) {
     const [x, y] = [badness(a.squares.flat()), badness(b.squares.flat())];
     return y[0] - x[0] || y[1] - x[1] || y[2] - x[2] || naturally(a.label.join(), b.label.join());
   });
+  const most = pivot.every ? joined.length : Math.max(4, Math.floor(MAX_SQUARES / columns.length));
+  const left = joined.length - most;
+  joined.length = Math.min(joined.length, most);
   const title = pivot.facets === "none" ? "All cells" : valueFace(pivot.facets, facet, "none");
   return el("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": `Matrix of ${shorten(title, 80)}` },
     el("table", { class: "grid" }, el("caption", { dir: "auto" }, title),
       el("thead", null, el("tr", null, el("td"), ...columns.map((value) => el("th", { scope: "col", dir: "auto" }, valueFace(pivot.columns, value, pivot.facets))))),
       el("tbody", null, ...joined.map((row) => el("tr", null,
         el("th", { scope: "row", dir: "auto" }, el("span", { class: "row-name" }, shorten(row.label.join(", ") || "every target", 300)), row.times > 1 && el("span", { class: "times" }, `${row.times} alike`)),
-        ...row.squares.map(drawSquare))))));
+        ...row.squares.map(drawSquare))))),
+    left > 0 && el("p", { class: "quiet-note" }, `and ${plural(left, "more row")}, less bad `, el("a", { href: address({ every: "1" }) }, "show all")));
 }
 
 /** Rows that say the same become one. @param {{label: string[], squares: number[][], times: number}[]} rows */
@@ -175,7 +180,7 @@ const matrixView = {
     put(grid, ...drawGrid(pivot));
     for (const table of grid.querySelectorAll("table")) roving(table, "a.cell");
   },
-  /** @param {{columns: string, facets: string, rows: string}} pivot */
+  /** @param {{columns: string, facets: string, rows: string, every: string}} pivot */
   tools(pivot) {
     const axes = pivotAxes();
     const set = (/** @type {string} */ name, /** @type {string} */ usual) => (/** @type {string} */ value) => {

@@ -105,6 +105,7 @@ function vocabulary() {
     ["status:", `how a case ended: ${run.statuses.join(", ")}`],
     ["is:", `${CHANGE_WORDS.join(", ")} (against the version before); failure, known, measured, info, ok`],
     ["change:", `against the version before: ${run.words.filter((/** @type {any} */ w) => w[1].length).map((/** @type {any} */ w) => w[0]).join(", ")}`],
+    ...(run.since ? [["since:", `against the baseline: ${run.since.kinds.filter(Boolean).join(", ")}`]] : []),
     ["op:", "an operator, by name (Conv) or in full (ai.onnx::Conv)"],
     ["model:", "a model"], ["unit:", "an operator or a model"], ["case:", "a case's name"],
     ["opset:", "a number, >=17, 13..17"], ["stage:", `where it ended: ${run.stages.join(", ")}`],
@@ -151,6 +152,10 @@ function compile(text) {
       const codes = changeCodes(values);
       if (!codes.length) filter.problems.push(`no change is called “${shorten(values.join(","), 40)}”; there are ${run.words.map((/** @type {any} */ w) => w[0]).join(", ")}`);
       byColumn("change", run.changes, (t) => codes.includes(t), not);
+    } else if (key === "since" && run.since) {
+      const wanted = values.map((v) => v.toUpperCase().replaceAll("_", "-"));
+      for (const [n, value] of wanted.entries()) if (!run.since.kinds.includes(value)) filter.problems.push(`no change is called “${shorten(values[n], 40)}”; there are ${run.since.kinds.filter(Boolean).join(", ")}`);
+      byColumn("since", run.since.kinds, (t) => t !== "" && wanted.includes(t), not);
     } else if (key === "is") is(filter, values, not, byColumn);
     else if (key in COLUMNS) {
       /** @type {string[]} */
