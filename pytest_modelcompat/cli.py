@@ -88,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("matrix", help="the file")
     one.add_argument("--select", default=None, metavar="MATCHER", help="only these cells")
     one.add_argument("--output", default="locks", metavar="DIR", help="for the locks")
+    one.add_argument(
+        "--libc", default=None, metavar="VERSION", help="as if for a machine with this glibc"
+    )
     one.set_defaults(run=_lock)
 
     one = commands.add_parser(
@@ -188,6 +191,7 @@ def _lock(arguments: argparse.Namespace) -> int:
         select=arguments.select,
         output=Path(arguments.output),
         members=installed(),
+        libc=arguments.libc,
     )
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0 if complete else 1

@@ -23,12 +23,22 @@ from pytest_modelcompat.runner.command import run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["OLDEST", "PROBE", "Interpreter", "NoInterpreter", "default_python", "find", "probe"]
+__all__ = [
+    "GLIBC",
+    "OLDEST",
+    "PROBE",
+    "Interpreter",
+    "NoInterpreter",
+    "default_python",
+    "find",
+    "probe",
+]
 
 OLDEST = (3, 8)  # what the worker is written for
 PROBE_TIMEOUT = 20.0
 PROBE_SCHEMA = 1
 _MANYLINUX = (17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)  # those of uv, glibc 2.x
+GLIBC = tuple(f"2.{minor}" for minor in _MANYLINUX)
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 # Runs on any Python 3, and must not import anything of ours.
 PROBE = """\

@@ -46,6 +46,7 @@ __all__ = [
     "tool_absent",
     "tool_timed_out",
     "unfit_python_there",
+    "unknown_glibc",
     "value_with_bounds",
 ]
 
@@ -268,6 +269,13 @@ def empty_range(distribution: str, text: str, newest: str) -> Sentence:
     return Sentence(
         f"There is no version of {distribution} in the range {text}.",
         f"The newest one is {newest}; `pre: true` counts pre-releases.",
+    )
+
+
+def unknown_glibc(text: str, known: Sequence[str]) -> Sentence:
+    """`lock --libc` with a version that the resolver has no platform for."""
+    return Sentence(
+        f"Nothing can be resolved for glibc {shown(text)}.", f"Known here: {', '.join(known)}."
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_modelcompat.cli import main
 from pytest_modelcompat.environments import uv
-from tests.contract._index_server import IndexServer
+from tests.contract._index_server import IndexServer, wheel
 from tests.contract.test_environments import index  # noqa: F401 - a fixture
 
 MATRIX = """\
@@ -108,3 +108,23 @@ def test_an_index_that_is_down_is_infrastructure(served: IndexServer, monkeypatc
     assert main(["lock", matrix("1.20.0")]) == 1
     told, *_ = lines(capsys)
     assert ": infrastructure_failed: " in told
+
+
+def test_which_releases_fit_an_older_libc(served: IndexServer, place: Path, capsys) -> None:
+    """Told without running anything: the newer release has wheels for a newer glibc only."""
+    for version, glibc in (("1.28.0", 17), ("1.29.0", 28)):
+        name = f"onnxruntime-{version}-py3-none-manylinux_2_{glibc}_x86_64.whl"
+        served.wheels[name] = wheel("onnxruntime", version)
+    file = matrix("1.28.0", "1.29.0")
+    assert main(["lock", file, "--libc", "2.28"]) == 0
+    assert all(line.endswith("1 packages") for line in lines(capsys))
+    assert main(["lock", file, "--libc", "2.17"]) == 1
+    older, newer, *_ = lines(capsys)
+    assert older.endswith("1 packages")
+    assert ": unsatisfiable: No set of packages" in newer
+
+
+@pytest.mark.parametrize("libc", ["2.27", "2", "--index-url=x", "2.31; id"])
+def test_a_libc_that_nobody_resolves_for(libc: str, place: Path, capsys) -> None:
+    assert main(["lock", matrix("1.20.0"), f"--libc={libc}"]) == 4
+    assert "Nothing can be resolved for glibc" in capsys.readouterr().err
