@@ -7,6 +7,8 @@ own words about what it was asked for: an answer.
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -123,12 +125,26 @@ def connect(*, patience: float = 0.0) -> Engine:
     end = time.monotonic() + patience
     while True:
         try:
+            _knock()
             api = docker.APIClient(version="auto", timeout=TIMEOUT, **_settings(kwargs_from_env))
             return Engine(api, str(api.version().get("Version", "")))
         except (docker.errors.DockerException, OSError) as error:
             if time.monotonic() >= end:
                 raise AbsentError(words.no_engine(redact(str(error)))) from None
         time.sleep(POLL)
+
+
+def _knock() -> None:
+    """See whether anybody listens at a local socket; the SDK leaves its own open where not."""
+    address = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    if address.startswith("unix://"):
+        path = "/" + address.removeprefix("unix://").lstrip("/")
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+                link.settimeout(TIMEOUT)
+                link.connect(path)
+        except OSError as error:
+            raise OSError(f"{path}: {error.strerror or error}") from error
 
 
 def _settings(from_env: Any) -> dict[str, Any]:
