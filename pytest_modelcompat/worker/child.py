@@ -15,9 +15,22 @@ import time
 
 from .bundle import Bundle
 from .guard import Guard
-from .limits import forgo_core, limit_address_space, looks_exhausted, offer_to_killer
+from .limits import (
+    forgo_core,
+    group_kills,
+    limit_address_space,
+    looks_exhausted,
+    offer_to_killer,
+)
 from .measure import Exited, measure, words
-from .processes import adopt_orphans, descendants, die_with_parent, end_descendants, has_children
+from .processes import (
+    adopt_orphans,
+    alone,
+    descendants,
+    die_with_parent,
+    end_descendants,
+    has_children,
+)
 from .progress import (
     ATTESTED,
     DONE,
@@ -159,9 +172,15 @@ class Child:
         """Measure one case and send what came out; True where this process is not to go on."""
         head = {"n": case["n"], "variant": case.get("variant")}
         blobs: Sequence[Any] = ()
+        killed = group_kills() if alone() else 0
         try:
             found, blobs = self.measure(case)
             message = {"type": "result", **head, **found}
+            if found["error"] and alone() and group_kills() > killed:
+                # of a process that it had started: what it says of that are other words for it
+                message = {"type": "ended", **head, "how": "out_of_memory", "signal": None}
+                message.update(stage=found["stage"], exit_code=None)
+                message["output"] = "{type}: {message}".format(**found["error"])
         except Exited as leaving:
             message = {"type": "ended", **head, "how": "crashed", "signal": None}
             message["stage"] = STAGES[self.progress.slots[STAGE]]

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 
-__all__ = ["kills", "limit_address_space", "looks_exhausted"]
+__all__ = ["group_kills", "kills", "limit_address_space", "looks_exhausted"]
 
 _EXHAUSTED = re.compile(
     r"bad_alloc|MemoryError|cannot allocate memory|failed to allocate memory|out of memory"
@@ -35,14 +35,14 @@ def looks_exhausted(text: str) -> bool:
     return _EXHAUSTED.search(text) is not None
 
 
-def kills(root: str = "/") -> int:
+def kills(root: str = "/", *, machine: bool = True) -> int:
     """How many processes the kernel has killed for memory, as far as it can be seen from here.
 
     Counters of this process's control groups (both versions, and as seen through a container's
     namespace) and of the whole machine; only their growth means anything.
     """
     total = 0
-    for path, key in _counters(root):
+    for path, key in _counters(root)[0 if machine else 1 :]:
         try:
             with open(path, "rb") as file:
                 text = file.read().decode("ascii", "replace")
@@ -51,6 +51,11 @@ def kills(root: str = "/") -> int:
         found = re.search(r"^{} (\d+)$".format(key), text, re.MULTILINE)
         total += int(found.group(1)) if found else 0
     return total
+
+
+def group_kills(root: str = "/") -> int:
+    """How many processes the kernel has killed for memory in this process's own control groups."""
+    return kills(root, machine=False)
 
 
 def _counters(root: str) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ Start
         TMPDIR, where its private folder is; MODELCOMPAT_SITE, folders of packages that are not the
         interpreter's (it runs isolated from PYTHONPATH); MODELCOMPAT_CODE, a folder in which the
         unpacked modules and their bytecode are kept for later sessions; MODELCOMPAT_LIFETIME,
-        seconds after which it ends whatever happens.
+        seconds after which it ends whatever happens; MODELCOMPAT_ALONE, where every process
+        in reach is the session's own.
 
 Host -> supervisor (its stdin): messages, each a little-endian u32 length and that much JSON
     {"type": "order", "protocol", "runtime", "distribution", "module", "provider", "options",

@@ -23,7 +23,7 @@ from .door import Door
 from .limits import kills, looks_exhausted
 from .output import Tail
 from .plumbing import HIGH, clean, drain, forget, meaning, pipe, wake_on_death
-from .processes import adopt_orphans, end_descendants
+from .processes import adopt_orphans, end_everybody
 from .progress import (
     DONE,
     EXHAUSTED,
@@ -151,7 +151,7 @@ class Supervisor:
         """End everything at once."""
         if self.child:
             os.kill(self.child, signal.SIGKILL)
-        end_descendants()
+        end_everybody()
         clean(self.folder)
         os._exit(code)
 
@@ -236,7 +236,7 @@ class Supervisor:
     def bury(self, status: int) -> None:
         """Tell what the child died of, end what it left, and decide how to go on."""
         self.child = 0
-        left_behind = end_descendants()
+        left_behind = end_everybody()
         for handle in self.pipes:
             while self.read_output(handle):
                 pass

@@ -22,7 +22,7 @@ __all__ = ["ROOT", "Wanted", "create"]
 
 ROOT = "/modelcompat"  # where everything of ours is in a container
 SCRATCH = "/tmp"  # noqa: S108 - a private tmpfs of the container
-PIDS = 1024
+PIDS = 512
 SCRATCH_SIZE = 512 * 2**20
 GRACE = 120.0  # seconds after which a container that should be gone may be removed by anybody
 

@@ -87,6 +87,7 @@ class Containers:
         mounts = self._mounts(files)
         inner = {
             **env,
+            "MODELCOMPAT_ALONE": "1",
             "HOME": SCRATCH,
             "TMPDIR": SCRATCH,
             "MODELCOMPAT_LIFETIME": f"{seconds:.0f}",
