@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 OURS = "pytest-modelcompat"
@@ -44,7 +49,7 @@ def everything() -> dict[str, list[str]]:
     return {
         "containers": sorted(docker("ps", "--all", "--quiet", "--no-trunc").split()),
         "volumes": sorted(docker("volume", "ls", "--quiet").split()),
-        "networks": sorted(docker("network", "ls", "--quiet", "--no-trunc").split()),
+        "networks": sorted(docker("network", "ls", "--format", "{{.Name}}").split()),
     }
 
 
@@ -54,3 +59,39 @@ def digest(image: str) -> str:
 
 def about(container: str) -> dict[str, Any]:
     return json.loads(docker("inspect", container))[0]
+
+
+@contextlib.contextmanager
+def gone(how: signal.Signals) -> Iterator[None]:
+    """The engine ended by a signal, and started again as it was at the end."""
+    pids = [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and _comm(entry) == "dockerd"
+    ]
+    assert len(pids) == 1, "one engine on this machine, started by tests/images/engine"
+    command = Path(f"/proc/{pids[0]}/cmdline").read_bytes().split(b"\0")[:-1]
+    os.kill(pids[0], how)
+    while _comm(Path(f"/proc/{pids[0]}")) == "dockerd":
+        time.sleep(0.05)
+    try:
+        yield
+    finally:
+        Path("/var/run/docker.pid").unlink(missing_ok=True)
+        with Path("/var/tmp/modelcompat-engine.log").open("ab") as log:
+            subprocess.run(
+                ["setsid", "--fork", *command],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True,
+            )  # fmt: skip
+        end = time.monotonic() + 60
+        while subprocess.run(["docker", "version"], capture_output=True, check=False).returncode:
+            assert time.monotonic() < end, "the engine does not come back"
+            time.sleep(0.2)
+
+
+def _comm(process: Path) -> str:
+    try:
+        state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+        return (process / "comm").read_text().strip() if state != "Z" else ""
+    except OSError:
+        return ""

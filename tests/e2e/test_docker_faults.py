@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -34,7 +36,7 @@ def with_deeds(folder: Path, *deeds: str, **matrix: object) -> Project:
     made = with_backend(folder, deeds, BODY)
     text = json.loads(str(made.files["matrices/m.yaml"]))
     text["axes"]["image"] = [engine.BOOKWORM]
-    text["limits"] = {"case": "6s", "memory": "1GiB"}
+    text["limits"] = {"case": "12s", "memory": "1GiB"}
     text.update(matrix)
     return made.with_file("matrices/m.yaml", json.dumps(text))
 
@@ -202,6 +204,41 @@ def test_a_stranger_kills_the_container(tmp_path: Path) -> None:
     assert engine.left() == []
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_the_engine_goes_away_and_comes_back(how: signal.Signals, tmp_path: Path) -> None:
+    """Infrastructure, tried again; and what was measured before is not measured twice."""
+    before = engine.everything()
+    running = started(tmp_path, engine.BOOKWORM)
+    until_it_measures(tmp_path, running)
+    with engine.gone(how):
+        time.sleep(3)
+    out, _ = running.communicate(timeout=280)
+    result = Result(running.returncode, out.decode(), "", tmp_path)
+    (cell,) = result.run["cells"]
+    assert cell["status"] == "completed", cell
+    assert "not_run" not in cell["counts"]
+    assert sum(cell["counts"].values()) == len(result.cases)
+    assert engine.left() == []
+    assert engine.everything() == before
+
+
+def test_the_engine_goes_away_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cell says so, keeps what it has, and nothing else is made up."""
+    running = started(tmp_path, engine.BOOKWORM)
+    until_it_measures(tmp_path, running)
+    with engine.gone(signal.SIGKILL):
+        out, _ = running.communicate(timeout=280)
+    result = Result(running.returncode, out.decode(), "", tmp_path)
+    (cell,) = result.run["cells"]
+    assert cell["status"] == "infrastructure_failed", cell
+    assert "No container engine answers" in cell["reason"]
+    assert cell["counts"]["not_run"] > 0
+    assert cell["counts"].get("passed", 0) > 0
+    assert sum(cell["counts"].values()) == len(result.cases)
+    assert result.code == 1
+    assert engine.left() == []
+
+
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     *_, tally = docker_kills.kills(5, 20261121, tmp_path)
     assert tally.kills == 5
@@ -231,7 +268,9 @@ def test_a_sweep_takes_what_dead_runs_left_and_nothing_else(tmp_path: Path) -> N
         "another machine's, long dead": made(f"{mark}-e", **labels("other/pid:[1]/1/1", "1000")),
     }
     try:
-        result = Project({}).command(tmp_path, "modelcompat", "clean")
+        result = Project({}).command(
+            tmp_path, sys.executable, "-m", "pytest_modelcompat.cli", "clean"
+        )
         assert result.code == 0, result.err
         assert "2 containers" in result.out
         there = engine.docker("ps", "--all", "--quiet", "--no-trunc").split()
