@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_modelcompat.errors import matrix_checks as check_words
 from pytest_modelcompat.errors import yaml_file as file_words
+from pytest_modelcompat.matrix.base import beneath
 from pytest_modelcompat.matrix.limits import format_limits
 from pytest_modelcompat.matrix.match import matches
 from pytest_modelcompat.matrix.model import Cell
@@ -89,6 +90,10 @@ class CellMaker:
                 limits = replace(limits, **dict(rule.limits))  # type: ignore[arg-type]
             skip = rule.skip or skip
             rules = (*rules, self._texts[rule.name])
+        if declared.base:
+            kept, gone = beneath(declared.base, meant, requirements)
+            requirements.update(dict.fromkeys(kept))
+            rules = (*rules, *(f"base: {each} gives way" for each in gone))
         return Cell(
             id=id_,
             matrix=declared.name,

@@ -113,3 +113,4 @@ class Declared:
     on_unsupported: Literal["record", "fail"] = "record"
     known_issues: tuple[KnownIssue, ...] = ()
     notes: tuple[str, ...] = ()
+    base: tuple[str, ...] = ()  # requirements, where the matrix does not name the package itself

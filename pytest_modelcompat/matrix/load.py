@@ -17,6 +17,7 @@ from pytest_modelcompat.errors import Problem, UsageProblem
 from pytest_modelcompat.errors import matrix as words
 from pytest_modelcompat.errors import yaml_file as file_words
 from pytest_modelcompat.matrix import grammar
+from pytest_modelcompat.matrix.base import load_base
 from pytest_modelcompat.matrix.declared import Declared
 from pytest_modelcompat.matrix.defaults import defaults
 from pytest_modelcompat.matrix.expand import expand, select_cells
@@ -60,7 +61,7 @@ __all__ = ["load_matrices", "load_matrix"]
 SCHEMA = 1
 _KEYS = (
     "schema", "name", "axes", "packages", "adjust", "exclude", "include", "exclude_newer",
-    "limits", "checks", "on_unsupported", "known_issues",
+    "limits", "checks", "on_unsupported", "known_issues", "base",
 )  # fmt: skip
 _EXAMPLE = 'schema: 1, axes: {framework: {onnxruntime: ["1.31.1"]}}'
 
@@ -277,6 +278,7 @@ def _declared(context: Context, root: Node, file: Path) -> tuple[Declared, bytes
     for value in dict.fromkeys(chain.from_iterable(long_forms)):
         refuse_axes(context, value.env, value.options, value)
     known_issues, digests = load_known_issues(context, fields.get("known_issues"), file)
+    base, base_digest = load_base(context, fields.get("base"))
     name = reader.text(
         fields.get("name"), "A matrix's name", lambda text: grammar.name("A matrix's name", text)
     )
@@ -304,8 +306,9 @@ def _declared(context: Context, root: Node, file: Path) -> tuple[Declared, bytes
         on_unsupported=cast("Literal['record', 'fail']", on_unsupported or "record"),
         known_issues=known_issues,
         notes=tuple(context.notes),
+        base=base,
     )
-    return declared, digests
+    return declared, digests + base_digest
 
 
 def _check_schema(reader: Reader, node: Node | None) -> None:
