@@ -36,7 +36,7 @@ __all__ = ["Face", "Facet", "Grid", "GridRow", "Segment", "face", "grid"]
 _NEW = CHANGES.index("new")
 _BAD = frozenset(state.key for state in CASE_STATES if state.tone in {"bad", "broken"})
 BAR = 100  # units of a bar's width
-MAX_SQUARES = 420  # in the static page; the script draws the others when asked
+MAX_SQUARES = 200  # in the static page; the script draws the others when asked
 FEWEST_ROWS = 4  # of each facet, however many there are
 
 
