@@ -72,11 +72,12 @@ def requirements_of(producer: Producer) -> tuple[str, ...]:
     pin = Requirement(producer.framework)
     version = next(iter(pin.specifier)).version
     needed = list(defaults().exports.get(producer.export, ()))
+    names = {canonicalize_name(Requirement(each).name) for each in needed}
     for framework, more in defaults().export_adjust.items():
         rule = Requirement(framework)
         same = canonicalize_name(rule.name) == canonicalize_name(pin.name)
         if same and rule.specifier.contains(version, prereleases=True):
-            needed += more
+            needed += [each for each in more if canonicalize_name(Requirement(each).name) in names]
     added = [each for each in needed if canonicalize_name(Requirement(each).name) not in named]
     return (*given, *dict.fromkeys(added))
 

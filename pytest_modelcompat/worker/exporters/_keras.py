@@ -69,6 +69,16 @@ class KerasExporter:
 
         return tf.function(call, input_signature=specs)
 
+    def save(self, built, path):
+        """Write a SavedModel with one signature, `serving_default`, of the inputs' names."""
+        tf = self.tensorflow
+        holder = tf.Module()
+        # what the function closes over has to belong to what is saved
+        holder.model = built.model
+        holder.kept = list(getattr(built.model, "variables", ()))
+        signatures = {"serving_default": self.function(built)}
+        tf.saved_model.save(holder, path, signatures=signatures)
+
     def _graph(self, model, arguments):
         if hasattr(model, "predict"):
             one = arguments[0] if len(arguments) == 1 else list(arguments)

@@ -1,8 +1,8 @@
 """`skl2onnx`: an estimator or pipeline of scikit-learn; its own predictions are the reference.
 
 A classifier has the outputs `label` and `probabilities`, everything else what `predict` or
-`transform` gives, as a column where that is one number a row. scikit-learn computes in float64
-whatever it is fed, so that its answer is the exact one, and in the file's type the expected one.
+`transform` gives, as a column where that is one number a row. What it
+answers in float64 is cast to the type that the file declares.
 """
 
 from __future__ import annotations
@@ -39,7 +39,11 @@ class Exporter:
         return predictions(built.model, table(feeds))
 
     def exact(self, built, feeds):
-        return self.answer(built, feeds)
+        wide = {
+            name: array.astype("float64") if array.dtype.kind == "f" else array
+            for name, array in feeds.items()
+        }
+        return self.answer(built, wide)
 
     def export(self, built, folder, opset):
         classifier = hasattr(built.model, "predict_proba")

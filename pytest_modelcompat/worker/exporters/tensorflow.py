@@ -41,17 +41,7 @@ class Exporter(KerasExporter):
             path = os.path.join(folder, "model.keras")
             built.model.save(path)
             return File("model.keras")
-        return self._saved(built, folder)
-
-    def _saved(self, built, folder):
-        tf = self.tensorflow
-        path = os.path.join(folder, "saved_model")
-        call = self.function(built)
-        holder = tf.Module()
-        # what the function closes over has to belong to what is saved
-        holder.model = built.model
-        holder.variables_kept = list(getattr(built.model, "variables", ()))
-        tf.saved_model.save(holder, path, signatures={"serving_default": call})
+        self.save(built, os.path.join(folder, "saved_model"))
         return File("saved_model", inputs=list(built.data_set(0)), outputs=list(built.outputs))
 
     def _to_onnx(self, built, folder, opset):
