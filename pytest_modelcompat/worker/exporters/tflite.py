@@ -27,13 +27,33 @@ class Exporter(KerasExporter):
             raise ValueError("{} has no opsets".format(self.name))
         saved = tempfile.mkdtemp(prefix="saved-")
         try:
-            self.save(built, saved)
+            self._save_frozen(built, saved)
             data = self._convert(built, saved)
         finally:
             shutil.rmtree(saved, ignore_errors=True)
         with open(os.path.join(folder, "model.tflite"), "wb") as file:
             file.write(data)
         return File("model.tflite", inputs=list(built.data_set(0)), outputs=list(built.outputs))
+
+    def _save_frozen(self, built, path):
+        """A SavedModel without variables: an interpreter would have to be told to fill them."""
+        from tensorflow.python.framework import convert_to_constants as constants
+
+        tf = self.tensorflow
+        call = self.function(built)
+        frozen = constants.convert_variables_to_constants_v2(
+            call.get_concrete_function(), lower_control_flow=False
+        )
+        names = sorted(built.outputs)  # as TensorFlow flattens a mapping
+
+        def signature(*arguments):
+            found = frozen(*arguments)
+            return dict(zip(names, found if isinstance(found, (list, tuple)) else [found]))
+
+        holder = tf.Module()
+        specs = list(call.input_signature)
+        signatures = {"serving_default": tf.function(signature, input_signature=specs)}
+        tf.saved_model.save(holder, path, signatures=signatures)
 
     def _convert(self, built, saved):
         lite = self.tensorflow.lite
