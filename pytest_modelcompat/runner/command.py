@@ -2,7 +2,8 @@
 
 Argument lists only, the whole environment given, own sessions (Ctrl-C in the terminal reaches the
 host alone), capped output, and nothing that outlives the host: see `runner/guard.py` for commands;
-a worker ends by itself when its standard input closes.
+a worker ends by itself when its standard input closes. Each carries a mark in its environment, by
+which what it left is found when whoever was to end it has been killed (`runner/killing.py`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import IO, TYPE_CHECKING
 
 from pytest_modelcompat.errors import ModelcompatError
 from pytest_modelcompat.runner import guard
+from pytest_modelcompat.runner.killing import kill_all, kill_marked, marked
 from pytest_modelcompat.runner.streams import PATIENCE, attend
 
 if TYPE_CHECKING:
@@ -114,7 +116,7 @@ def run(
 
     Args:
         argv: program and arguments; the program is looked up on the PATH of `env`.
-        env: the whole environment, nothing is inherited.
+        env: the whole environment but for our mark, nothing is inherited.
         cwd: where it runs.
         timeout: seconds; then it is killed with everything it has started.
         input: for its standard input; nothing by default.
@@ -169,6 +171,7 @@ def _guarded(
 ) -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
     """A guard around a command; on leaving, however, both and all their children are gone."""
     ours, theirs = socket.socketpair()
+    env, mark = marked(env)
     with ours, theirs, _stoppable(ours):
         guarded = [sys.executable, "-I", "-S", guard.__file__]
         guarded += [str(theirs.fileno()), str(os.getpid()), *arguments]
@@ -178,7 +181,7 @@ def _guarded(
                 stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=dict(env),
+                env=env,
                 cwd=cwd,
                 start_new_session=True,
                 pass_fds=[theirs.fileno()],
@@ -191,8 +194,10 @@ def _guarded(
             try:
                 process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
-                _kill_tree(process.pid)
+                kill_all(process.pid, mark)
                 process.wait(PATIENCE)
+            if process.returncode:  # somebody killed the guard: nobody ended the rest
+                kill_marked(mark)
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
                     with contextlib.suppress(OSError):  # flush of a pipe nobody reads
@@ -212,26 +217,6 @@ def _stoppable(link: socket.socket) -> Iterator[None]:
             _running.discard(link)
 
 
-def _kill_tree(root: int) -> None:
-    """Kill a process and everything below it.
-
-    Frozen first, nearest to the root first, so that nothing can start another one or hand its
-    children over to the init process while this works its way down.
-    """
-    stopped: list[int] = []
-    while True:
-        new = [pid for pid in (root, *guard.descendants(root)) if pid not in stopped]
-        if not new:
-            break
-        for pid in new:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signals.SIGSTOP)
-            stopped.append(pid)
-    for pid in reversed(stopped):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signals.SIGKILL)
-
-
 class Process:
     """A long-lived process with binary, unbuffered pipes on all three streams.
 
@@ -243,11 +228,11 @@ class Process:
         stdin, stdout, stderr: raw pipes.
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], mark: str) -> None:
         assert popen.stdin is not None
         assert popen.stdout is not None
         assert popen.stderr is not None
-        self._popen = popen
+        self._popen, self._mark = popen, mark
         self.pid = popen.pid
         self.stdin: IO[bytes] = popen.stdin
         self.stdout: IO[bytes] = popen.stdout
@@ -286,10 +271,7 @@ class Process:
         """End it and everything it has started, at once."""
         if self._popen.returncode is not None:
             return
-        _kill_tree(self.pid)
-        for pid in _session(self.pid):  # orphans of one that died by itself
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signals.SIGKILL)
+        kill_all(self.pid, self._mark)
         with contextlib.suppress(subprocess.TimeoutExpired):  # the kernel holds it; not our fault
             self._popen.wait(PATIENCE)
 
@@ -312,39 +294,29 @@ class Process:
         self.close()
 
 
-def _session(leader: int) -> list[int]:
-    """Living processes of the session that `leader` founded."""
-    found = []
-    for entry in os.listdir("/proc"):  # noqa: PTH208 - a third of the time of iterdir
-        if entry.isdigit() and int(entry) != leader:
-            with contextlib.suppress(OSError):
-                if os.getsid(int(entry)) == leader:
-                    found.append(int(entry))
-    return found
-
-
 def start(argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -> Process:
     """Start a long-lived process in a session of its own.
 
     Args:
         argv: program and arguments.
-        env: the whole environment, nothing is inherited.
+        env: the whole environment but for our mark, nothing is inherited.
         cwd: where it runs.
 
     Raises:
         OSError: the program cannot be started.
     """
+    env, mark = marked(env)
     popen = subprocess.Popen(
         _words(argv),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=dict(env),
+        env=env,
         cwd=cwd,
         start_new_session=True,
         bufsize=0,
     )
-    process = Process(popen)
+    process = Process(popen, mark)
     # Refused above the user's share of pipe memory; the default size only costs speed.
     with contextlib.suppress(OSError):
         fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)

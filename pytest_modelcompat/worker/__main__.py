@@ -48,14 +48,17 @@ def observe(script):
 
 
 def supervise(nonce):
-    """Make the private folder and be the supervisor."""
+    """Make the private folder, and be the supervisor and its keeper."""
     folder = os.path.join(os.environ.get("TMPDIR") or "/tmp", "modelcompat-" + nonce)  # noqa: S108
     os.makedirs(os.path.join(folder, "work"), mode=0o700)
     code = unpacked(os.path.join(folder, "code"))
     sys.path[0] = code
-    from modelcompat_worker import supervisor  # type: ignore[import-not-found]  # noqa: PLC0415 - from where it was just unpacked
+    from modelcompat_worker import keeper  # type: ignore[import-not-found]  # noqa: PLC0415 - from where it was just unpacked
 
-    supervisor.main(nonce, folder, code)
+    parent = keeper.keep()
+    from modelcompat_worker import supervisor  # noqa: PLC0415 - the keeper needs none of it
+
+    supervisor.main(nonce, folder, code, parent)
 
 
 def child(arguments):

@@ -23,7 +23,7 @@ from .door import Door
 from .limits import kills, looks_exhausted
 from .output import Tail
 from .plumbing import HIGH, clean, drain, forget, meaning, pipe, wake_on_death
-from .processes import adopt_orphans, end_everybody
+from .processes import adopt_orphans, die_with_parent, end_everybody
 from .progress import (
     DONE,
     EXHAUSTED,
@@ -55,8 +55,10 @@ _PIECE = 4096  # what a pipe that is writable takes without blocking
 class Supervisor:
     """One session: an order, its cases, and the children that work on them."""
 
-    def __init__(self, nonce: bytes, folder: str, code: str, stdin: int, stdout: int) -> None:
-        self.nonce, self.folder, self.code = nonce, folder, code
+    def __init__(
+        self, nonce: bytes, folder: str, code: str, *, keeper: int, stdin: int, stdout: int
+    ) -> None:
+        self.nonce, self.folder, self.code, self.keeper = nonce, folder, code, keeper
         self.stdin, self.stdout = stdin, stdout
         self.requests = protocol.Requests()
         self.poll = select.poll()
@@ -194,6 +196,7 @@ class Supervisor:
             self.poll.register(handle, select.POLLIN)
         if self.door is None:  # here, beside the child's own start: both take a while to import
             adopt_orphans()
+            die_with_parent(self.keeper, signal.SIGTERM)
             self.door = Door(self.folder, self.stdout)
             self.poll.register(self.door, select.POLLIN)
 
@@ -335,8 +338,15 @@ class Supervisor:
 _CARED_FOR = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
 
 
-def main(nonce: str, folder: str, code: str) -> None:
-    """Be the supervisor of one session; `folder` is private, `code` holds the worker's modules."""
+def main(nonce: str, folder: str, code: str, keeper: int) -> None:
+    """Be the supervisor of one session.
+
+    Args:
+        nonce: marks its frames.
+        folder: private.
+        code: holds the worker's modules.
+        keeper: our parent's process id.
+    """
     stdin, stdout = (fcntl.fcntl(handle, fcntl.F_DUPFD, HIGH) for handle in (0, 1))
     fcntl.fcntl(stdin, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -345,7 +355,9 @@ def main(nonce: str, folder: str, code: str) -> None:
     os.close(nothing)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the host decides what Ctrl-C means
     signal.signal(signal.SIGQUIT, signal.SIG_IGN)
-    supervisor = Supervisor(bytes.fromhex(nonce), folder, code, stdin, stdout)
+    supervisor = Supervisor(
+        bytes.fromhex(nonce), folder, code, keeper=keeper, stdin=stdin, stdout=stdout
+    )
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: supervisor.leave(143))
     # The kernel ends a worker that the host cannot reach any more, nor it the host.

@@ -73,7 +73,8 @@ class TestRun:
     def test_gives_the_environment_and_nothing_else(self) -> None:
         done = run(["env"], env={**ENV, "A": "ü"}, cwd=ROOT, timeout=20)
         names = {line.split("=")[0] for line in done.out.splitlines()}
-        assert names - {"LC_CTYPE"} == {"PATH", "A"}
+        mark = "MODELCOMPAT_PROCESS"  # by which what a killed guard leaves is found
+        assert names - {"LC_CTYPE"} == {"PATH", "A", mark}
         assert "A=ü" in done.out
 
     def test_feeds_more_than_a_pipe_holds(self) -> None:
@@ -176,6 +177,7 @@ class TestRun:
         done = run(["sh", "-c", script], env={**ENV, "MARK": mark}, cwd=ROOT, timeout=60)
         assert (done.signal, done.timed_out) == (signal.SIGKILL, False)
         assert done.seconds < 4
+        assert alive(mark) == []  # and yet does not leave them
 
     def test_killing_its_own_group_is_its_own_death_only(self, mark: str) -> None:
         """As nox and shells do; the guard lives on and tells."""
@@ -369,6 +371,20 @@ class TestProcess:
             assert alive(mark)
         assert wait_until(lambda: not alive(mark), 1.0)
         assert one.poll() == 7
+
+    def test_kill_takes_what_a_dead_one_left_in_a_session_of_its_own(self, mark: str) -> None:
+        script = "setsid sh -c 'sleep 300; true' & sleep 0.2; exit 7"
+        with start(["sh", "-c", script], env={**ENV, "MARK": mark}, cwd=ROOT) as one:
+            assert one.wait(5) == 7
+            assert alive(mark)
+        assert wait_until(lambda: not alive(mark), 1.0)
+
+    def test_kill_takes_nobody_elses(self, mark: str) -> None:
+        with start(["sleep", "300"], env={**ENV, "MARK": mark}, cwd=ROOT) as other:
+            with start(["sleep", "301"], env=ENV, cwd=ROOT):
+                pass
+            assert other.poll() is None
+            assert len(alive(mark)) == 1
 
     def test_leaving_closes_and_reaps(self) -> None:
         with start(["sleep", "300"], env=ENV, cwd=ROOT) as process:

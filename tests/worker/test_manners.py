@@ -329,9 +329,26 @@ def start_worker(worker, source: str):
     return process
 
 
+def start_worker_and_tell(worker, source: str):
+    """The process that the host has started, and the supervisor's number."""
+    process = worker.start([worker.bundle([source] * 10)], case=1000.0)
+    process.submit([cell.CaseOrder(n=n, bundle=0, index=n) for n in range(10)])
+    supervisor = 0
+    for event in process.events():
+        if isinstance(event, cell.Hello):
+            supervisor = event.pid
+        if isinstance(event, cell.Attest):
+            break
+    return process, supervisor
+
+
 def gone_within(folder: Path, seconds: float) -> bool:
+    return within(seconds, lambda: not mentions(folder))
+
+
+def within(seconds: float, reached) -> bool:
     limit = time.monotonic() + seconds
-    while mentions(folder):
+    while not reached():
         if time.monotonic() > limit:
             return False
         time.sleep(0.02)
@@ -359,13 +376,53 @@ def test_end_of_input_ends_everything(worker, tmp_path: Path, name: str) -> None
     assert not list(tmp_path.glob("modelcompat-*")), "the private folder is gone, too"
 
 
-@pytest.mark.parametrize("name", ["sleeping", "lock held", "sending", "printing"])
-def test_death_of_the_supervisor_ends_the_child(worker, tmp_path: Path, name: str) -> None:
-    process = start_worker(worker, BUSY[name])
+KEEPERS = {
+    "supervisor": lambda keeper, supervisor: os.kill(supervisor, 9),
+    "keeper": lambda keeper, supervisor: os.kill(keeper, 9),
+    "both": lambda keeper, supervisor: (os.kill(supervisor, 9), os.kill(keeper, 9)),
+    "its group": lambda keeper, supervisor: os.killpg(keeper, 9),
+}
+
+
+@pytest.mark.parametrize("whose", KEEPERS)
+@pytest.mark.parametrize("name", BUSY)
+def test_whoever_of_the_worker_is_killed_nothing_is_left(
+    worker, tmp_path: Path, name: str, whose: str
+) -> None:
+    """By itself where one of them dies, with `close` at the latest where both do at once."""
+    process, supervisor = start_worker_and_tell(worker, BUSY[name])
     time.sleep(0.2)
-    os.kill(process._process.pid, 9)
-    assert gone_within(tmp_path, 2.0)
+    KEEPERS[whose](process._process.pid, supervisor)
+    if whose in {"supervisor", "keeper"}:
+        assert gone_within(tmp_path, 4.0)
+        assert process._process.wait(4.0) == -9
     process.close()
+    assert gone_within(tmp_path, 1.0)
+
+
+def test_what_threw_its_environment_away_ends_with_the_supervisor(worker, tmp_path: Path) -> None:
+    source = (
+        "import subprocess, time\n"
+        "pid = subprocess.Popen(['sleep', '1000'], env={}, start_new_session=True).pid\n"
+        f"open({str(tmp_path / 'pid')!r} + '-', 'w').write(str(pid))\n"
+        f"os.rename({str(tmp_path / 'pid')!r} + '-', {str(tmp_path / 'pid')!r})\n"
+        "time.sleep(1000)"
+    )
+    process, supervisor = start_worker_and_tell(worker, source)
+    written = tmp_path / "pid"
+    assert within(10.0, written.exists)
+    pid = int(written.read_text())
+    assert alive(pid)
+    os.kill(supervisor, 9)
+    assert within(4.0, lambda: not alive(pid))
+    process.close()
+
+
+def test_a_case_that_kills_its_group_is_the_only_one_to_go(worker) -> None:
+    session = worker.run([SEVEN, "os.kill(0, 9)", SEVEN])
+    assert (session.answers[1].how, session.answers[1].signal) == ("crashed", "SIGKILL")
+    assert isinstance(session.answers[2], cell.Result)
+    assert isinstance(session.events[-1], cell.Done)
 
 
 def test_sigterm_ends_everything(worker, tmp_path: Path) -> None:
