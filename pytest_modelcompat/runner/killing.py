@@ -73,8 +73,7 @@ def _members(session: int | None, mark: str) -> list[int]:
     for entry in os.listdir("/proc"):  # noqa: PTH208 - a third of the time of iterdir
         if entry.isdigit() and int(entry) != session:
             with contextlib.suppress(OSError):  # gone since the listing, or another user's
-                if os.getsid(int(entry)) == session:
-                    found.append(int(entry))
-                elif variable in Path("/proc", entry, "environ").read_bytes():
+                ours = os.getsid(int(entry)) == session
+                if ours or variable in Path("/proc", entry, "environ").read_bytes():
                     found.append(int(entry))
     return found
