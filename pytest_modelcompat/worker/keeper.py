@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import signal
 
-from .processes import adopt_orphans, end_descendants
+from .processes import adopt_orphans, alone, end_descendants
 
 __all__ = ["keep"]
 
@@ -26,8 +26,11 @@ def keep() -> int:
     """Become two processes; only the one that is to be the supervisor returns.
 
     Returns:
-        The keeper's process id.
+        The keeper's process id, or 0 where there is none: in a container of ours, which ends with
+        its first process, and where the supervisor ends a case by killing everybody else.
     """
+    if alone():
+        return 0
     keeper = os.getpid()
     supervisor = os.fork()
     if supervisor:

@@ -196,7 +196,8 @@ class Supervisor:
             self.poll.register(handle, select.POLLIN)
         if self.door is None:  # here, beside the child's own start: both take a while to import
             adopt_orphans()
-            die_with_parent(self.keeper, signal.SIGTERM)
+            if self.keeper:
+                die_with_parent(self.keeper, signal.SIGTERM)
             self.door = Door(self.folder, self.stdout)
             self.poll.register(self.door, select.POLLIN)
 
@@ -345,7 +346,7 @@ def main(nonce: str, folder: str, code: str, keeper: int) -> None:
         nonce: marks its frames.
         folder: private.
         code: holds the worker's modules.
-        keeper: our parent's process id.
+        keeper: our parent's process id, or 0 where there is none.
     """
     stdin, stdout = (fcntl.fcntl(handle, fcntl.F_DUPFD, HIGH) for handle in (0, 1))
     fcntl.fcntl(stdin, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
