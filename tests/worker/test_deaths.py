@@ -172,6 +172,34 @@ def test_exception_at_import(worker, where: str) -> None:
     assert isinstance(session.events[-1], cell.Done)
 
 
+DAMAGED_EXTENSION = """\
+import glob, importlib.machinery, importlib.util, os, sysconfig
+for found in sorted(glob.glob(sysconfig.get_path("platstdlib") + "/lib-dynload/*.so")):
+    with open(found, "rb") as file: data = file.read()
+    if {old!r} in data: break
+with open("broken.so", "wb") as file: file.write(data.replace({old!r}, {new!r}))
+loader = importlib.machinery.ExtensionFileLoader("broken", os.path.abspath("broken.so"))
+importlib.util.module_from_spec(importlib.util.spec_from_loader("broken", loader))
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (b"libc.so.6", b"libq.so.6", "libq.so.6: cannot open shared object file"),
+        (b"GLIBC_2", b"GLIBC_9", "not found (required by"),
+        (b"\x7fELF", b"\x7fELG", "invalid ELF header"),
+    ],
+)
+def test_what_the_loader_says_of_an_extension(worker, old: bytes, new: bytes, words: str) -> None:
+    """A real one of the interpreter's own, changed so that the system's loader refuses it."""
+    source = DAMAGED_EXTENSION.format(old=old, new=new)
+    session = worker.run([SEVEN], env={"PLAYGROUND_IMPORT": source})
+    (failed,) = session.of(cell.ImportFailed)
+    assert (failed.how, failed.type) == ("raised", "ImportError"), failed
+    assert words in failed.message
+
+
 @pytest.mark.parametrize(
     ("source", "how", "code"),
     [("os._exit(0)", "crashed", 0), ("import time; time.sleep(1000)", "timed_out", None)],
