@@ -55,6 +55,21 @@ def test_what_is_not_finite_has_no_distance(actual, expected) -> None:
     assert found["index"] == [0]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "bits"),
+    [("float16", 0x7D01), ("bfloat16", 0x7F81), ("float32", 0x7F800001),
+     ("float64", 0x7FF0000000000001)],
+)  # fmt: skip
+def test_signalling_nans_are_nans(dtype: str, bits: int) -> None:
+    """As memory that a runtime never wrote may hold them; here every warning is an error."""
+    size = 8 if dtype == "float64" else 4 if dtype == "float32" else 2
+    strange = Value.tensor(dtype, (3, 4), bits.to_bytes(size, "little") * 12)
+    plain = Value.tensor(dtype, (3, 4), bytes(size * 12))
+    for actual, expected in ((strange, plain), (plain, strange)):
+        assert record(actual, expected)["kind"] == "nan"
+    assert compare(strange, strange).record is None or "kind" not in record(strange, strange)
+
+
 def test_equal_infinities_are_not_the_worst_element() -> None:
     near = np.float16(1.0) + np.finfo(np.float16).eps
     found = record(tensor([INF, near], "float16"), tensor([INF, 1.0], "float16"))
