@@ -46,9 +46,7 @@ __all__ = [
     "tool_absent",
     "tool_timed_out",
     "unfit_python_there",
-    "unknown_base",
     "unknown_glibc",
-    "unreadable_base",
     "value_with_bounds",
 ]
 
@@ -220,24 +218,6 @@ def copy_timed_out(host: str, seconds: float, said: str) -> str:
 def not_begun(host: str, said: str) -> str:
     """The line was lost between two steps."""
     return f"The connection to {host} was lost before the cell began.{_after(said)}"
-
-
-# Production ---------------------------------------------------------------------------------------
-
-
-def unknown_base(name: str) -> Sentence:
-    """A base in a format that is not read."""
-    return Sentence(
-        f"The base {shown(name)} is not a requirements file.",
-        "Name a .txt file; `uv export` and `pip freeze` write one.",
-    )
-
-
-def unreadable_base(name: str) -> Sentence:
-    """Empty, too large, or not text."""
-    return Sentence(
-        f"The base {shown(name)} has no requirements.", "It is UTF-8 text of at most 1 MiB."
-    )
 
 
 # Version ranges -----------------------------------------------------------------------------------

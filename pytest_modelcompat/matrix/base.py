@@ -1,9 +1,10 @@
-"""`base: requirements.txt`: what production has, under whatever the matrix names itself.
+"""`base`: what production has, under whatever the matrix names itself.
 
-Every line is a requirement of each environment, except for a package that the matrix names: a
-framework (and whatever else the same adapter drives, for two of them would overwrite each other), a
-`packages` axis, or an entry of `packages`. Hashes are left out, the lock has its own; options, URLs
-and paths are mistakes, told with their line in that file.
+Every line of a requirements.txt, every package of a lock is a requirement of each environment,
+except for a package that the matrix names: a framework (and whatever else the same adapter drives,
+for two of them would overwrite each other), a `packages` axis, or an entry of `packages`. Hashes
+are left out, the lock has its own; options, URLs and paths are mistakes, told with their line, or
+with the package in a lock.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from pytest_modelcompat.errors import Problem
-from pytest_modelcompat.errors import places as words
+from pytest_modelcompat.errors import base as words
 from pytest_modelcompat.matrix import grammar
+from pytest_modelcompat.matrix.base_locks import LARGEST_LOCK, is_lock, locked
 from pytest_modelcompat.matrix.defaults import defaults
 from pytest_modelcompat.matrix.load_values import existing_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from pytest_modelcompat.matrix.load_values import Context
     from pytest_modelcompat.matrix.model import Framework
@@ -40,27 +43,39 @@ def load_base(context: Context, node: Node | None) -> tuple[tuple[str, ...], byt
     path = existing_path(context, node, "base")
     if path is None or node is None:
         return (), b""
-    if path.suffix not in {".txt", ".in"} or not path.is_file():
+    lock = is_lock(path.name)
+    if not (lock or path.suffix in {".txt", ".in"}) or not path.is_file():
         context.reader.tell(words.unknown_base(path.name), node)
         return (), b""
     data = path.read_bytes()
+    largest = LARGEST_LOCK if lock else LARGEST
     try:
-        text = data.decode("utf-8-sig") if len(data) <= LARGEST else ""
+        text = data.decode("utf-8-sig") if len(data) <= largest else ""
     except UnicodeDecodeError:
         text = ""
-    if not text.strip():
-        context.reader.tell(words.unreadable_base(path.name), node)
+    found, problems = _read(path, text, lock=lock)
+    if not found and not problems:
+        context.reader.tell(words.unreadable_base(path.name, largest >> 20), node)
         return (), b""
-    found = []
+    context.reader.problems.found.extend(problems)
+    return tuple(dict.fromkeys(found)), hashlib.sha256(data).digest()
+
+
+def _read(path: Path, text: str, *, lock: bool) -> tuple[list[str], list[Problem]]:
+    """The requirements in the text of a file, and what is wrong in it."""
+    if not text.strip():
+        return [], []
+    if lock:
+        found, sentences = locked(path.name, text)
+        return found, [Problem(message=s.message, hint=s.hint, file=path) for s in sentences]
+    found, problems = [], []
     for line, requirement in _lines(text):
         sentence = grammar.requirement(requirement)
         if sentence is None:
             found.append(requirement)
             continue
-        context.reader.problems.found.append(
-            Problem(message=sentence.message, hint=sentence.hint, file=path, line=line)
-        )
-    return tuple(dict.fromkeys(found)), hashlib.sha256(data).digest()
+        problems.append(Problem(message=sentence.message, hint=sentence.hint, file=path, line=line))
+    return found, problems
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

@@ -21,7 +21,7 @@ from tests.contract._members import MEMBERS, Place, members
 
 ROOT = Path(__file__).parents[2]
 # Kinds whose promises are tested where their engine is at hand.
-ELSEWHERE = {"docker": "tests/e2e/test_docker.py"}
+ELSEWHERE = {"docker": "tests/contract/test_environments_docker.py"}
 EVERY = pytest.mark.parametrize("kind", members())
 
 

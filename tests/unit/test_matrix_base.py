@@ -76,7 +76,7 @@ def test_what_is_no_text_is_refused(data: bytes, tmp_path: Path) -> None:
         load(tmp_path, data)
 
 
-@pytest.mark.parametrize("name", ["uv.lock", "pylock.toml"])
+@pytest.mark.parametrize("name", ["poetry.lock", "Pipfile.lock", "lock.toml"])
 def test_other_formats_are_refused_with_the_way_out(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("version = 1")
     with pytest.raises(UsageProblem, match="is not a requirements file"):
