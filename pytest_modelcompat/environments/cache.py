@@ -37,7 +37,7 @@ __all__ = [
 MARKER = "ready.json"  # written last into a finished environment; without it the folder is rubbish
 TEMPORARY = ".modelcompat-tmp"
 OURS = (
-    "environments", "locks", "hashes", "interpreters", "images", "uv",
+    "environments", "locks", "hashes", "interpreters", "images", "preflight", "uv",
     "corpora", "data", "produced", "examined", "releases", "results", "worker",
     "work",
 )  # fmt: skip

@@ -11,8 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+from pytest_modelcompat.environments import preflight
 from pytest_modelcompat.environments.interpreters import NoInterpreter, find
 from pytest_modelcompat.environments.listing import ask, differences
+from pytest_modelcompat.environments.offer import offer_of_host
 from pytest_modelcompat.environments.on_host import OnHost
 from pytest_modelcompat.environments.protocol import EnvironmentSpec, Failure, Prepared
 from pytest_modelcompat.environments.redact import redact
@@ -76,6 +78,11 @@ def taken(
         return failed(CellStatus.UNAVAILABLE, words.python_does_not_run(text, listed))
     if wrong := differences(spec, found.version, listed.versions):
         return failed(CellStatus.MISCONFIGURED, words.not_as_asked(text, wrong))
+    xy = ".".join(map(str, found.release[:2]))
+    packages = found.path.parent.parent / "lib" / f"python{xy}" / "site-packages"
+    notes: tuple[str, ...] = ()
+    if packages.is_dir():  # some have theirs elsewhere, and are not looked at
+        notes = preflight.notes(packages, listed.lock, lambda: offer_of_host(found), cache=cache)
     return Prepared(
         spec=spec,
         python=(os.fspath(found.path),),
@@ -85,4 +92,5 @@ def taken(
         seconds={"resolve": 0.0, "install": install + time.monotonic() - began},
         reused=not install,
         log=log,
+        notes=notes,
     )

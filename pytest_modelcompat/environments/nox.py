@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_modelcompat.environments import uv
+from pytest_modelcompat.environments import preflight, uv
 from pytest_modelcompat.environments.cache import (
     MARKER,
     atomic_write,
@@ -33,6 +33,7 @@ from pytest_modelcompat.environments.interpreters import (
     default_python,
     find,
 )
+from pytest_modelcompat.environments.offer import offer_of_host
 from pytest_modelcompat.environments.on_host import OnHost
 from pytest_modelcompat.environments.protocol import EnvironmentSpec, Failure, Lock, Prepared
 from pytest_modelcompat.environments.redact import redact
@@ -105,10 +106,12 @@ class HostEnvironments(OnHost):
         folder = place / resolved.lock.digest[:16]
         made = _Made(spec=spec, interpreter=interpreter, resolved=resolved, folder=folder)
         if (marker := made.marker()) is not None:
-            return made.prepared(marker, seconds=time.monotonic() - began, reused=True)
+            return made.prepared(marker, seconds=time.monotonic() - began, reused=True, cache=cache)
         with file_lock(lock_of(place), timeout=spec.install_timeout + BUSY):
             if (marker := made.marker()) is not None:  # another run has made it meanwhile
-                return made.prepared(marker, seconds=time.monotonic() - began, reused=True)
+                return made.prepared(
+                    marker, seconds=time.monotonic() - began, reused=True, cache=cache
+                )
             remove_tree(folder)
             try:
                 failure = made.install(cache=cache)
@@ -120,7 +123,7 @@ class HostEnvironments(OnHost):
                     with contextlib.suppress(OSError):  # left for the sweep
                         remove_tree(folder)
             forget_older(place, folder)
-        return made.prepared(marker, seconds=time.monotonic() - began, reused=False)
+        return made.prepared(marker, seconds=time.monotonic() - began, reused=False, cache=cache)
 
 
 def _unavailable(spec: EnvironmentSpec, reason: str) -> Failure:
@@ -197,7 +200,9 @@ class _Made:
         atomic_write(self.folder / MARKER, json.dumps(marker), durable=False)
         return marker
 
-    def prepared(self, marker: Mapping[str, Any], *, seconds: float, reused: bool) -> Prepared:
+    def prepared(
+        self, marker: Mapping[str, Any], *, seconds: float, reused: bool, cache: Path
+    ) -> Prepared:
         """The record."""
         if reused:
             with contextlib.suppress(OSError):  # a read-only cache serves as well
@@ -212,6 +217,12 @@ class _Made:
             seconds={"resolve": self.resolved.seconds, "install": seconds},
             reused=reused,
             log=note + str(marker.get("log", "")),
+            notes=preflight.notes(
+                self._packages(),
+                self.lock,
+                lambda: offer_of_host(self.interpreter),
+                cache=cache,
+            ),
         )
 
     def _failure(self, done: Completed, attempts: int, cache: Path, seconds: float) -> Failure:
@@ -239,8 +250,11 @@ class _Made:
 
     def _present(self) -> list[str]:
         """The names in the environment's package folder."""
+        return sorted(os.listdir(self._packages()))  # noqa: PTH208
+
+    def _packages(self) -> Path:
         xy = ".".join(map(str, self.interpreter.release[:2]))
-        return sorted(os.listdir(self.venv / "lib" / f"python{xy}" / "site-packages"))  # noqa: PTH208
+        return self.venv / "lib" / f"python{xy}" / "site-packages"
 
     def _whole(self, installed: Sequence[str]) -> bool:
         """Whether nothing was taken away, and no distribution was added by hand."""

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
+from pytest_modelcompat.environments import preflight
 from pytest_modelcompat.environments import ssh_line as line
 from pytest_modelcompat.environments.interpreters import OLDEST, Interpreter
 from pytest_modelcompat.environments.listing import SCRIPT, differences, listing_of
+from pytest_modelcompat.environments.offer import offer_of
 from pytest_modelcompat.environments.protocol import (
     EnvironmentSpec,
     Failure,
@@ -82,6 +84,9 @@ class Remote:
             reused=tree.reused and there,
             log=tree.log,
             facts=_told(facts),
+            notes=preflight.notes(
+                tree.packages, tree.lock, lambda: offer_of(target, spec.image.value), cache=cache
+            ),
         )
 
     def start(

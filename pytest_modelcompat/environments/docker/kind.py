@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_modelcompat.environments import preflight
 from pytest_modelcompat.environments.cache import LockTimeout, cache_folder, file_lock
 from pytest_modelcompat.environments.docker import choice, images, tree
 from pytest_modelcompat.environments.docker.containers import ROOT, SCRATCH, Wanted
@@ -25,6 +26,7 @@ from pytest_modelcompat.environments.docker.probe import NoAnswerError
 from pytest_modelcompat.environments.docker.process import launch
 from pytest_modelcompat.environments.docker.settings import settings_of
 from pytest_modelcompat.environments.docker.warm import SITE
+from pytest_modelcompat.environments.offer import offer_of
 from pytest_modelcompat.environments.protocol import EnvironmentSpec, Failure, Prepared
 from pytest_modelcompat.errors import docker as words
 from pytest_modelcompat.matrix.model import Limits
@@ -185,6 +187,12 @@ def _prepared(
     installed = tree.install(order, cache=cache)
     if isinstance(installed, Failure):
         return installed
+    found = preflight.notes(
+        installed.packages,
+        installed.lock,
+        lambda: offer_of(interpreter, f"image {image.name}"),
+        cache=cache,
+    )
     return replace(
         made,
         lock=installed.lock,
@@ -192,6 +200,7 @@ def _prepared(
         seconds=installed.seconds,
         reused=installed.reused,
         log=installed.log,
+        notes=(*notes, *found),
     )
 
 
