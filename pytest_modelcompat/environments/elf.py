@@ -2,7 +2,8 @@
 
 Only headers, the dynamic section and the version needs are read, each bounded, so that a file of
 two gigabytes costs as little as a small one. Nothing is loaded and no section table is believed:
-the loader does not look at it either. A general reader of such files takes twelve times as long for the same.
+the loader does not look at it either. A general reader of such files takes
+twelve times as long for the same.
 """
 
 from __future__ import annotations
