@@ -1,4 +1,4 @@
-"""One member for each kind of environment; `test_environments_kinds.py` runs over all of them.
+"""One member or more for each kind of environment; `test_environments_kinds.py` runs over all of them.
 
 A new kind of environment adds a line to MEMBERS, or its test fails. A member says how one is asked
 for that holds `beta` 1.0 (and what it depends on) from the index of the test.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from pytest_modelcompat.environments.spec import make_spec
 from pytest_modelcompat.matrix.model import Image
 from pytest_modelcompat.runner.command import run
 from tests.contract._index_server import IndexServer
+from tests.e2e import engine
 from tests.sshd import server
 
 
@@ -112,6 +114,34 @@ def ssh(place: Place) -> Iterator[EnvironmentSpec]:
         yield ask(there.image(python=sys.executable))
 
 
+SITE = "import os, site; site.addsitedir(os.environ['MODELCOMPAT_SITE'])\n"
+ENGINE = (pytest.mark.engine, pytest.mark.slow, pytest.mark.xdist_group("engine"))
+
+
+def left_by_us(patience: float = 5.0) -> list[str]:
+    """Containers of this process that are still there after a while; others may test too."""
+    end = time.monotonic() + patience
+    ours = f"label={engine.OURS}.run={os.getpid()}"
+    while (found := engine.docker("ps", "-aq", "--filter", ours).split()) and (
+        time.monotonic() < end
+    ):
+        time.sleep(0.1)
+    return found
+
+
+@contextmanager
+def docker(_: Place) -> Iterator[EnvironmentSpec]:
+    yield ask(Image(kind="docker", value=engine.BOOKWORM), python="3.11")
+    assert left_by_us() == []
+
+
+@contextmanager
+def docker_inside(_: Place) -> Iterator[EnvironmentSpec]:
+    settings = (("install", "inside"),)
+    yield ask(Image(kind="docker", value=engine.BOOKWORM, settings=settings), python="3.11")
+    assert left_by_us() == []
+
+
 @dataclass(frozen=True)
 class Member:
     """How a kind is asked for, and what its tests need (a marker of pytest's, or nothing).
@@ -120,11 +150,13 @@ class Member:
         asked: yields what is asked for.
         holds: the packages that are expected, at least.
         marks: what the tests of this member need.
+        before: code that finds the packages where no worker does.
     """
 
     asked: Callable[[Place], object]
     holds: tuple[str, ...] = ("beta==1.0",)
     marks: tuple[pytest.MarkDecorator, ...] = ()
+    before: str = ""
 
 
 MEMBERS: dict[str, Member] = {
@@ -134,6 +166,8 @@ MEMBERS: dict[str, Member] = {
     "python": Member(python),
     "current": Member(current, holds=(f"pytest=={pytest.__version__}",)),
     "ssh": Member(ssh),
+    "docker": Member(docker, marks=ENGINE, before=SITE),
+    "docker inside": Member(docker_inside, marks=ENGINE, before=SITE),
 }
 
 
