@@ -1,4 +1,4 @@
-"""One member or more for each kind of environment; `test_environments_kinds.py` runs over all of them.
+"""A member or more for each kind of environment, for all of `test_environments_kinds.py`.
 
 A new kind of environment adds a line to MEMBERS, or its test fails. A member says how one is asked
 for that holds `beta` 1.0 (and what it depends on) from the index of the test.
