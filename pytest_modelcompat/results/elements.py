@@ -94,23 +94,22 @@ def _floats(actual: Array, expected: Array, name: str, bound: Bound) -> _Slice:
     wanted = expected.astype(np.float64, copy=False)
     finite = np.isfinite(wide) & np.isfinite(wanted)
     nan = np.isnan(wide) != np.isnan(wanted)
-    with np.errstate(all="ignore"):
-        infinite = ~finite & ~nan & (wide != wanted) & ~np.isnan(wide)
-        difference = np.where(finite, np.abs(wide - wanted), 0.0)
-        if bound.ulp is not None:
-            error = np.where(finite, ulps(actual, expected, name), 0).astype(np.float64)
-            allowed: Any = bound.ulp
-        elif bound.quanta is not None:
-            error = difference
-            # Both are rounded to their type after the scale was applied: that is not a quantum.
-            rounding = 2.0 ** -FRACTION[COMPLEX.get(name, name)] * np.maximum(
-                np.abs(wide), np.abs(wanted)
-            )
-            allowed = bound.quanta * bound.scale + np.where(finite, rounding, 0.0)
-        else:
-            error = difference
-            allowed = np.where(finite, bound.atol + bound.rtol * np.abs(wanted), 0.0)
-        bad = nan | infinite | (error > allowed)
+    infinite = ~finite & ~nan & (wide != wanted) & ~np.isnan(wide)
+    difference = np.where(finite, np.abs(wide - wanted), 0.0)
+    if bound.ulp is not None:
+        error = np.where(finite, ulps(actual, expected, name), 0).astype(np.float64)
+        allowed: Any = bound.ulp
+    elif bound.quanta is not None:
+        error = difference
+        # Both are rounded to their type after the scale was applied: that is not a quantum.
+        rounding = 2.0 ** -FRACTION[COMPLEX.get(name, name)] * np.maximum(
+            np.abs(wide), np.abs(wanted)
+        )
+        allowed = bound.quanta * bound.scale + np.where(finite, rounding, 0.0)
+    else:
+        error = difference
+        allowed = np.where(finite, bound.atol + bound.rtol * np.abs(wanted), 0.0)
+    bad = nan | infinite | (error > allowed)
     return _Slice(wide, wanted, finite, nan, infinite, difference, _ratio(error, allowed), bad)
 
 
@@ -138,8 +137,7 @@ def _integers(actual: Array, expected: Array, name: str, bound: Bound) -> _Slice
 def _ratio(error: Array, allowed: Any) -> Array:
     import numpy as np  # noqa: PLC0415
 
-    with np.errstate(all="ignore"):
-        found = error / allowed
+    found = error / allowed
     # Nothing allowed and nothing wrong is 0/0; an infinite error within an infinite bound is 1.
     return np.where(np.isnan(found), np.where(error == 0, 0.0, 1.0), found)
 

@@ -720,3 +720,23 @@ def test_distances_in_units_of_the_last_place(dtype, one, two, distance):
 
 def tensor_codes(number, dtype) -> Value:
     return tensor([number], dtype)
+
+
+def test_outputs_that_are_missing_are_told_and_the_others_are_compared() -> None:
+    judge = Judge((), closeness=True)
+    one, two = tensor(np.float32([1.0])), tensor(np.float32([2.0]))
+    found = judge.compare([("z", one)], [("y", one), ("z", two)])
+    assert found.wrong == 2, "what comes after a missing output is compared, too"
+    assert found.record == {
+        "output": "y", "kind": "length", "actual": "absent", "expected": "present",
+        "wrong_outputs": 2,
+    }  # fmt: skip
+
+
+def test_items_of_a_quantized_sequence_have_its_step() -> None:
+    codes = np.float32([0.5, 0.7])
+    given = [("quantized", Tolerance(quanta=1))]
+    off = Value.sequence([tensor(codes + np.float32(0.1))])
+    right = Value.sequence([tensor(codes)])
+    assert agree(off, right, given=given, quantized={"y": 0.1})
+    assert not agree(off, right, given=given, quantized={"x": 0.1})
