@@ -53,7 +53,8 @@ def _read(folder: str, names: tuple[str, ...]) -> str:
 
 OPEN_STEPS = 2  # of a distribution; the first screen answers about the newest versions
 OPEN_MOVES = 10  # steps in the table of changes; the others are behind a line
-MAX_MOVES = 50
+MAX_MOVES = 40
+MAX_SAID = 10  # sentences of a step, worst first; of the others the number is told
 MAX_CLUSTERS = 60  # of a kind, in the static part
 _FOLDED = {
     "no": "not", "unknown": "unknown", "fallback": "only with fallback", "yes": "can move",
@@ -135,6 +136,7 @@ def _environment() -> Environment:
         SINCE=tuple(_since_words()),
         OPEN_MOVES=OPEN_MOVES,
         MAX_MOVES=MAX_MOVES,
+        MAX_SAID=MAX_SAID,
     )
     return environment
 

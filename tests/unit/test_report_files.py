@@ -327,3 +327,23 @@ def test_a_page_without_figures_carries_no_plotter(tmp_path: Path):
     page = report.render(small(tmp_path, [Made(version="1.0.0", cases="PP")])).read_text("utf-8")
     assert "uPlot=function" not in page
     assert page.count("<script>") == 1
+
+
+def test_of_many_verdicts_the_worst_are_said_and_the_others_counted(tmp_path: Path):
+    """Thirteen targets break each in its own way, one does not; nothing is dropped in silence."""
+    cells = [
+        Made(version=version, python=f"3.{n}", cases="P" * n + last + "P" * (13 - n))
+        for n in range(14)
+        for version, last in (("1.24.4", "P"), ("1.28.0", "F" if n < 13 else "P"))
+    ]
+    text = page_text(small(tmp_path, cells))
+    said = text.partition('class="family-steps"')[2].partition("</section>")[0]
+    assert said.count('<li class="says') == page.MAX_SAID
+    x = "\N{MULTIPLICATION SIGN}"
+    wanted = f"and 4 more sentences: 3 {x} Not, 1 {x} You can move; the matrix has every target"
+    assert wanted in re.sub(r"\s+", " ", said)
+
+
+def page_text(folder: Path) -> str:
+    """The page of a run."""
+    return "".join(page.html(build(read(folder))))

@@ -68,6 +68,33 @@ function put(node, ...children) {
   fill(node, null, children);
 }
 
+const NODES = 5_000; // about as many as a table may add to the page
+
+/** Puts as many rows into a table as the page can hold; the button brings as many more.
+ * @template T @param {HTMLElement} body @param {HTMLButtonElement} button @param {T[]} rows
+ * @param {(row: T) => Element} draw @param {number} [most] */
+function inParts(body, button, rows, draw, most = NODES) {
+  let shown = 0;
+  const more = () => {
+    const from = shown;
+    for (let nodes = 0; nodes < most && shown < rows.length; shown++) {
+      const row = draw(rows[shown]);
+      body.append(row);
+      nodes += 1 + row.querySelectorAll("*").length;
+    }
+    button.hidden = shown >= rows.length;
+    button.textContent = `Show more (${count(rows.length - shown)} left)`;
+    // A button that is gone must not take the focus with it.
+    const next = from && button.hidden ? /** @type {HTMLElement | null} */ (body.children[from]?.querySelector("a, button")) : null;
+    next?.focus();
+  };
+  put(body);
+  button.onclick = more;
+  more();
+}
+
+const moreButton = () => el("button", { type: "button", class: "show-more" });
+
 /** @param {number} n */
 const count = (n) => n.toLocaleString("en-US");
 

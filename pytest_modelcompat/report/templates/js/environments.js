@@ -4,10 +4,14 @@ const environmentsView = {
   show(/** @type {URLSearchParams} */ params) {
     const view = byId("mc-environments");
     if (!view.firstChild) {
-      const body = run.cells.map((/** @type {Cell} */ cell, /** @type {number} */ n) => this.row(cell, n));
+      const body = el("tbody");
+      const more = moreButton();
+      const worst = (/** @type {number} */ n) => run.cellStates.indexOf(run.cellState[run.cells[n].status]);
       put(view, section("Environments", `${plural(Object.keys(run.environments).length, "environment")} for ${plural(run.cells.length, "cell")}`, []),
         el("div", { id: "mc-compare", class: "compare" }), el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": "Environments of the cells" },
-          el("table", { class: "rows environments" }, el("thead", null, el("tr", null, ...["Cell", "Status", "Environment", "Lock", "Made in", "Ran for", "Why"].map((t) => el("th", { scope: "col", class: / (in|for)$/.test(t) ? "n" : null }, t)))), el("tbody", null, ...body))));
+          el("table", { class: "rows environments" }, el("thead", null, el("tr", null, ...["Cell", "Status", "Environment", "Lock", "Made in", "Ran for", "Why"].map((t) => el("th", { scope: "col", class: / (in|for)$/.test(t) ? "n" : null }, t)))), body)), more);
+      // What was not measured comes first: of many cells, those are the ones asked for.
+      inParts(body, more, run.cells.map((/** @type {Cell} */ _, /** @type {number} */ n) => n).sort((/** @type {number} */ a, /** @type {number} */ b) => worst(a) - worst(b)), (/** @type {number} */ n) => this.row(run.cells[n], n));
     }
     put(byId("mc-compare"), ...this.compare(run.byId.get(params.get("a") ?? ""), run.byId.get(params.get("b") ?? "")));
   },

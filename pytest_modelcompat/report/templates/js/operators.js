@@ -1,7 +1,5 @@
 // Operator × target in condensed version ranges, opset by opset on demand.
 
-const NODES = 5_000; // about as many as a table may add to the page
-
 /** @typedef {[number, number, number, number, number, number, string]} RangeData text, state, known beside it, wrong, total, told, gaps */
 /** @typedef {[string, RangeData[][], number, number, number]} OperatorRow unit, targets, broke, unsteady, plain */
 
@@ -22,7 +20,6 @@ const operatorsView = {
   body: null,
   /** @type {HTMLElement | null} */
   said: null,
-  shown: 0,
   /** @type {OperatorRow[]} */
   rows: [],
   show(/** @type {URLSearchParams} */ params) {
@@ -42,9 +39,8 @@ const operatorsView = {
       this.said = el("p", { class: "quiet-note", role: "status" });
       const table = el("table", { class: "rows operators" },
         el("thead", null, el("tr", null, el("th", { scope: "col" }, "Operator"), ...targets.map((/** @type {any} */ t, /** @type {number} */ n) => targetHead(t, n)))), this.body);
-      const more = el("button", { type: "button", class: "show-more", click: () => this.more() }, "Show more");
       put(view, section("Operators", "version ranges by target; “+” ends at the newest version tested; “3 of 9”: cases without a right answer, of all; “3–6”: it differs between the range’s versions", [el("label", null, "Find", input), choose("Opset", [["", "any"], ...this.opsets().map((n) => /** @type {[string, string]} */ ([String(n), String(n)]))], opset ? String(opset) : "", (v) => go(address({ opset: v || null }))), button],
-        this.said, el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": "Operators by target" }, table), more));
+        this.said, el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": "Operators by target" }, table), moreButton()));
     }
     const input = /** @type {HTMLInputElement} */ (view.querySelector("input"));
     if (input.value !== find) input.value = find;
@@ -58,9 +54,7 @@ const operatorsView = {
     button.hidden = passing === 0;
     const wanted = contains(find.split(",").map((w) => w.trim()).filter(Boolean));
     this.rows = shown.filter((/** @type {OperatorRow} */ row) => (find.trim() ? wanted(row[0]) : all || !row[4]));
-    this.shown = 0;
-    put(/** @type {HTMLElement} */ (this.body));
-    this.more();
+    inParts(this.body, /** @type {HTMLButtonElement} */ (view.querySelector(".show-more")), this.rows, (row) => this.row(row));
     this.missing(opset);
     const broke = this.rows.filter((row) => row[2]).length;
     const unsteady = this.rows.filter((row) => row[3]).length;
@@ -84,20 +78,6 @@ const operatorsView = {
       const n = Number(/** @type {HTMLElement} */ (node).dataset.target);
       const names = opset ? atOpset(opset).filter((row) => { const last = row[1][n].at(-1); return last && gone.includes(run.states[last[1]]); }) : [];
       node.textContent = opset ? `${count(names.length)} missing in ${run.operators.targets[n].tested.at(-1)}` : "";
-    }
-  },
-  more() {
-    let per = 0;
-    for (let nodes = 0; nodes < NODES && this.shown + per < this.rows.length; per++) {
-      nodes += 5 + this.rows[this.shown + per][1].reduce((sum, ranges) => sum + 2 + 5 * ranges.length, 0);
-    }
-    const part = this.rows.slice(this.shown, this.shown + per);
-    this.body?.append(...part.map((row) => this.row(row)));
-    this.shown += part.length;
-    const button = /** @type {HTMLElement | null} */ (byId("mc-operators").querySelector(".show-more"));
-    if (button) {
-      button.hidden = this.shown >= this.rows.length;
-      button.textContent = `Show more (${count(this.rows.length - this.shown)} left)`;
     }
   },
   /** @param {OperatorRow} row */

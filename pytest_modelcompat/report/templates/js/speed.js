@@ -14,6 +14,7 @@ const METRICS = {
   load: { name: "time to load", unit: "seconds", up: "slower", value: (f) => f[5], text: seconds },
   memory: { name: "memory at most", unit: "bytes", up: "larger", value: (f) => f[6], text: bytes },
 };
+const WIDE = 40; // columns of a table that can still be read
 const DRAWN = 8; // lines that can still be told apart
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3], [], [7, 4], [2, 3], [10, 3, 2, 3]];
 
@@ -48,6 +49,8 @@ const speedView = {
     const chosen = Math.max(0, Math.min(names.length - 1, Number(params.get("model") ?? 0) || 0));
     const sales = names.length ? [...new Set(machine.tracks.filter((_, n) => machine.models[chosen][2][n]?.some(Boolean)).map((t) => t.distribution))] : [];
     const sold = sales.includes(params.get("of") ?? "") ? params.get("of") ?? "" : sales[0] ?? "";
+    const parts = this.parts(machine);
+    const part = Math.max(0, Math.min(parts.length - 1, Number(params.get("part") ?? 0) || 0));
     const set = (/** @type {string} */ name, /** @type {string} */ usual) => (/** @type {string} */ value) => {
       go(address({ [name]: value === usual ? null : value }));
       /** @type {HTMLElement | null} */ (view.querySelector(`[data-tool="${name}"] select`))?.focus();
@@ -57,10 +60,11 @@ const speedView = {
       machines.length > 1 && tool("machine", choose("Machine", machines.map((h, n) => [String(n), h.name || "not told"]), String(machines.indexOf(machine)), set("machine", "0"))),
       names.length > 0 && tool("metric", choose("Show", Object.entries(METRICS).map(([key, m]) => [key, m.name]), Object.keys(METRICS).find((key) => METRICS[key] === metric) ?? "latency", set("metric", "latency"))),
       names.length > 1 && tool("model", choose("Plot", names.map((name, n) => [String(n), name]), String(chosen), set("model", "0"))),
+      parts.length > 1 && tool("part", choose("Targets", parts.map((at, n) => [String(n), this.partName(machine, parts, n)]), String(part), set("part", "0"))),
       sales.length > 1 && tool("of", choose("on", sales.map((each) => [each, each]), sold, set("of", sales[0]))),
     ];
     put(view, section("Speed and size", machine.name ? `on ${machine.name}; figures of other machines are never beside these` : "the cells do not tell what they ran on: nothing is compared", tools),
-      ...(names.length ? [this.figure(machine, metric, chosen, names[chosen], sold), this.table(machine, metric)] : []),
+      ...(names.length ? [this.figure(machine, metric, chosen, names[chosen], sold), ...this.table(machine, metric, parts[part] ?? [])] : []),
       this.cellTimes(machine),
       el("p", { class: "quiet-note" }, "Latency is the median of a model’s repeats, over its data sets; the band of the plot and the small figures are the fastest and the slowest repeat; a band may leave the plot. A version is called slower or faster only if its repeats and those of the version before do not overlap. Throughput is one over latency: runs one after another, not batched. Model size is not among the facts that this run kept."));
     if (names.length) this.draw(machine, metric, chosen, sold);
@@ -82,17 +86,38 @@ const speedView = {
         svg("svg", { width: 34, height: 10, "aria-hidden": "true", focusable: "false" }, svg("path", { class: `line line-${n % 8}`, d: "M1 5H33", "stroke-dasharray": DASHES[n].join(" ") || null })),
         el("span", { dir: "auto" }, shorten(trackName(track), 100))))));
   },
-  /** @param {HardwareData} machine @param {Metric} metric */
-  table(machine, metric) {
-    const wide = machine.tracks.filter((_, n) => machine.models.some(([, , lines]) => lines[n]?.some(Boolean)));
-    const at = wide.map((track) => machine.tracks.indexOf(track));
-    return el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": `${metric.name} by model and version` },
+  /** The targets that measured a model, so many at a time as one table can show. @param {HardwareData} machine */
+  parts(machine) {
+    /** @type {number[][]} */
+    const parts = [];
+    let columns = Infinity;
+    machine.tracks.forEach((track, n) => {
+      if (!machine.models.some(([, , lines]) => lines[n]?.some(Boolean))) return;
+      columns += track.versions.length;
+      if (columns > WIDE) { parts.push([]); columns = track.versions.length; }
+      parts[parts.length - 1].push(n);
+    });
+    return parts;
+  },
+  /** Says what is in a part, so that nothing slower hides in another. @param {HardwareData} machine @param {number[][]} parts @param {number} n */
+  partName(machine, parts, n) {
+    const before = parts.slice(0, n).flat().length;
+    const slower = machine.models.flatMap(([, , lines]) => parts[n].flatMap((at) => lines[at])).filter((f) => f && (f[9] ?? 0) > 0).length;
+    return `${count(before + 1)}–${count(before + parts[n].length)} of ${count(parts.flat().length)}${slower ? `, ${count(slower)} slower` : ""}`;
+  },
+  /** @param {HardwareData} machine @param {Metric} metric @param {number[]} at @returns {Child[]} */
+  table(machine, metric, at) {
+    const wide = at.map((n) => machine.tracks[n]);
+    const body = el("tbody");
+    const more = moreButton();
+    inParts(body, more, machine.models, ([model, variant, lines]) => el("tr", null,
+      el("th", { scope: "row" }, el("a", { href: casesAddress(`model:${quoted(model)}`), dir: "auto" }, shorten(model, 80)), variant && el("span", { class: "variant dim", dir: "auto" }, shorten(variant, 120))),
+      ...at.flatMap((n) => lines[n].map((f, place) => this.cell(f, lines[n].slice(0, place).findLast(Boolean) ?? null, metric)))), NODES / 2);
+    return [el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": `${metric.name} by model and version` },
       el("table", { class: "rows speed" },
         el("thead", null, el("tr", null, el("th", { scope: "col", rowspan: 2 }, "Model"), ...wide.map((track) => el("th", { scope: "colgroup", colspan: track.versions.length, dir: "auto" }, trackName(track)))),
           el("tr", null, ...wide.flatMap((track) => track.versions.map((version) => el("th", { scope: "col", dir: "auto" }, version))))),
-        el("tbody", null, ...machine.models.map(([model, variant, lines]) => el("tr", null,
-          el("th", { scope: "row" }, el("a", { href: casesAddress(`model:${quoted(model)}`), dir: "auto" }, shorten(model, 80)), variant && el("span", { class: "variant dim", dir: "auto" }, shorten(variant, 120))),
-          ...at.flatMap((n) => lines[n].map((f, place) => this.cell(f, lines[n].slice(0, place).findLast(Boolean) ?? null, metric))))))));
+        body)), more];
   },
   /** @param {FigureData | null} f @param {FigureData | null} before @param {Metric} metric */
   cell(f, before, metric) {
@@ -108,11 +133,15 @@ const speedView = {
   /** How long whole cells took. @param {HardwareData} machine */
   cellTimes(machine) {
     const most = Math.max(...machine.tracks.flatMap((t) => t.seconds), 0.001);
+    const cells = machine.tracks.flatMap((track) => track.versions.map((_, n) => /** @type {[TrackData, number]} */ ([track, n])));
+    const body = el("tbody");
+    const more = moreButton();
+    inParts(body, more, cells, ([track, n]) => el("tr", null, el("td", { dir: "auto" }, trackName(track)), el("td", { dir: "auto" }, el("a", { href: cellAddress(track.cells[n]) }, track.versions[n])),
+      el("td", { class: "n" }, count(run.cells[track.cells[n]].counts.reduce((/** @type {number} */ sum, /** @type {[string, number]} */ [, k]) => sum + k, 0))), el("td", { class: "n" }, track.seconds[n] ? seconds(track.seconds[n]) : "–"),
+      el("td", { class: "time-bar" }, svg("svg", { width: "100%", height: 9, "aria-hidden": "true", focusable: "false" }, svg("rect", { width: `${(100 * track.seconds[n]) / most}%`, height: 9 })))), NODES / 2);
     return el("details", { class: "cell-times", open: !machine.models.length }, el("summary", null, "How long whole cells took"),
       el("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": "Seconds of whole cells" }, el("table", { class: "rows" }, el("thead", null, el("tr", null, ...["Target", "Version", "Cases", "Ran for", ""].map((t, n) => el(t ? "th" : "td", { scope: t ? "col" : null, class: n === 2 || n === 3 ? "n" : null }, t)))),
-        el("tbody", null, ...machine.tracks.flatMap((track) => track.versions.map((version, n) => el("tr", null, el("td", { dir: "auto" }, trackName(track)), el("td", { dir: "auto" }, el("a", { href: cellAddress(track.cells[n]) }, version)),
-          el("td", { class: "n" }, count(run.cells[track.cells[n]].counts.reduce((/** @type {number} */ sum, /** @type {[string, number]} */ [, k]) => sum + k, 0))), el("td", { class: "n" }, track.seconds[n] ? seconds(track.seconds[n]) : "–"),
-          el("td", { class: "time-bar" }, svg("svg", { width: "100%", height: 9, "aria-hidden": "true", focusable: "false" }, svg("rect", { width: `${(100 * track.seconds[n]) / most}%`, height: 9 }))))))))));
+        body)), more);
   },
   /** @param {HardwareData} machine @param {Metric} metric @param {number} chosen @param {string} sold */
   draw(machine, metric, chosen, sold) {
