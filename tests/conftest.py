@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 from typing import Any
 
@@ -23,6 +24,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tests of pytest-modelcompat")
     for flag, what in FLAGS.items():
         group.addoption(f"--{flag}", action="store_true", help=f"also run tests that {what}")
+
+
+def pytest_configure() -> None:
+    """Hear interrupts, as the runs under test have to.
+
+    A shell without job control starts what is in the background deaf to them, and they inherit it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
