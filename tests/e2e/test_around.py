@@ -330,7 +330,11 @@ def test_a_second_run_on_the_same_report_folder_is_refused(tmp_path: Path) -> No
     first = made.start(tmp_path, MATRIX, "--compat-fresh")
     store = tmp_path / "reports" / "latest" / "run.sqlite"
     wait_for(store.exists)
-    second = made.run(tmp_path, MATRIX, "--compat-fresh")
+    os.kill(first.pid, signal.SIGSTOP)  # or it might be over before the second has begun
+    try:
+        second = made.run(tmp_path, MATRIX, "--compat-fresh")
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
     text = said(second)
     assert second.code == 4, text
     assert f"Another run (process {first.pid}) is writing to this report folder." in text
