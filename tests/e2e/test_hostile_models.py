@@ -11,6 +11,7 @@ import io
 import json
 import os
 import pickle
+import re
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -243,7 +244,9 @@ def forms(canary: bytes) -> list[bytes]:
 def test_the_host_opens_none_of_it_and_parses_nothing_natively(hostile: Result) -> None:
     seen = json.loads((hostile.folder / "seen.json").read_text("utf-8"))
     assert seen["imported"] == []
-    opened = [Path(each).name for each in seen["opened"]]
+    # The host finds what it has to kill by a mark in `/proc/NUMBER/environ`; models ask for `self`.
+    marks = re.compile(r"/proc/\d+/environ")
+    opened = [Path(each).name for each in seen["opened"] if not marks.fullmatch(each)]
     assert "control.onnx" in opened, "the eye was open"
     assert "inside.bin" in opened
     forbidden = {"canary.bin", "link.bin", "hard.bin", "fifo", "zero", "tty", "environ", "linked"}
