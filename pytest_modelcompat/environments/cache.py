@@ -29,6 +29,7 @@ __all__ = [
     "clear",
     "file_lock",
     "forget_older",
+    "made_anew",
     "remove_tree",
     "sweep",
     "temporary_file",
@@ -123,6 +124,22 @@ def atomic_write(path: Path, data: bytes | str, *, durable: bool = True) -> None
             if durable:
                 os.fsync(file.fileno())
         temporary.replace(path)
+
+
+@contextlib.contextmanager
+def made_anew(folder: Path) -> Iterator[None]:
+    """Make a folder from nothing; without its marker at the end, it is taken away again.
+
+    Raises:
+        OSError: what stood there before cannot be removed.
+    """
+    remove_tree(folder)
+    try:
+        yield
+    finally:
+        if not (folder / MARKER).exists():
+            with contextlib.suppress(OSError):  # left for the sweep
+                remove_tree(folder)
 
 
 def remove_tree(folder: Path) -> None:

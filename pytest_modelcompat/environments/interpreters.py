@@ -32,6 +32,7 @@ __all__ = [
     "default_python",
     "find",
     "probe",
+    "told_by",
 ]
 
 OLDEST = (3, 8)  # what the worker is written for
@@ -248,6 +249,30 @@ def probe(path: Path, *, cache: Path, env: Mapping[str, str]) -> Interpreter | s
     return Interpreter(**{**facts, "path": Path(facts["path"])})
 
 
+def told_by(facts: Mapping[str, Any], *, path: Path, here: bool = True) -> Interpreter:
+    """The record of what `PROBE` printed.
+
+    Args:
+        facts: that.
+        path: by which the interpreter is started.
+        here: whether it is on this machine.
+
+    Raises:
+        KeyError: it is not whole.
+    """
+    return Interpreter(
+        path=path,
+        version=str(facts["version"]),
+        implementation=str(facts["implementation"]),
+        platform=str(facts["platform"]),
+        machine=str(facts["machine"]),
+        libc=str(facts["libc"]),
+        free_threaded=bool(facts["free_threaded"]),
+        prerelease=bool(facts["prerelease"]),
+        here=here,
+    )
+
+
 def _read(kept: Path) -> dict[str, Any] | None:
     try:
         facts = json.loads(kept.read_bytes())
@@ -279,15 +304,9 @@ def _ask(path: Path, env: Mapping[str, str]) -> Interpreter | str:
         # A wrapper's answer comes from the interpreter behind it, which is the one to use. A
         # virtual environment's own link is kept: it is what was asked for.
         executable = Path(facts["executable"])
-        return Interpreter(
+        return told_by(
+            facts,
             path=executable if _is_script(path.resolve()) and executable.exists() else path,
-            version=str(facts["version"]),
-            implementation=str(facts["implementation"]),
-            platform=str(facts["platform"]),
-            machine=str(facts["machine"]),
-            libc=str(facts["libc"]),
-            free_threaded=bool(facts["free_threaded"]),
-            prerelease=bool(facts["prerelease"]),
         )
     except (ValueError, KeyError, IndexError, TypeError):
         return words.strange_answer(told.out)

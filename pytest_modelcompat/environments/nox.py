@@ -25,7 +25,7 @@ from pytest_modelcompat.environments.cache import (
     file_lock,
     forget_older,
     lock_of,
-    remove_tree,
+    made_anew,
 )
 from pytest_modelcompat.environments.interpreters import (
     Interpreter,
@@ -112,16 +112,11 @@ class HostEnvironments(OnHost):
                 return made.prepared(
                     marker, seconds=time.monotonic() - began, reused=True, cache=cache
                 )
-            remove_tree(folder)
-            try:
+            with made_anew(folder):
                 failure = made.install(cache=cache)
                 if failure is not None:
                     return failure
                 marker = made.finish()
-            finally:
-                if not (folder / MARKER).exists():
-                    with contextlib.suppress(OSError):  # left for the sweep
-                        remove_tree(folder)
             forget_older(place, folder)
         return made.prepared(marker, seconds=time.monotonic() - began, reused=False, cache=cache)
 
@@ -227,14 +222,10 @@ class _Made:
 
     def _failure(self, done: Completed, attempts: int, cache: Path, seconds: float) -> Failure:
         trouble = uv.trouble_of(done)
-        reason = {
-            uv.Trouble.NO_SOLUTION: words.no_solution(self.log),
-            uv.Trouble.TIMED_OUT: words.install_timed_out(self.spec.install_timeout, self.log),
-            uv.Trouble.DISK_FULL: words.disk_full(str(cache)),
-            uv.Trouble.NOT_WRITABLE: words.not_writable(str(cache), self.log),
-            uv.Trouble.HASH: words.wrong_hash(self.log),
-            uv.Trouble.OTHER: words.install_failed(self.log),
-        }.get(trouble) or words.network_failed("installing", attempts, self.log)
+        reason = uv.reason_of(
+            trouble, "installing", self.log,
+            attempts=attempts, seconds=self.spec.install_timeout, cache=cache,
+        )  # fmt: skip
         return Failure(
             spec=self.spec,
             status=trouble.status,

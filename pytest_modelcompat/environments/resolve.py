@@ -187,14 +187,10 @@ def _failure(
     seconds: float,
 ) -> Failure:
     explanation = redact(done.err, environ)
-    reason = {
-        uv.Trouble.NO_SOLUTION: words.no_solution(explanation),
-        uv.Trouble.TIMED_OUT: words.resolve_timed_out(spec.install_timeout, explanation),
-        uv.Trouble.DISK_FULL: words.disk_full(str(cache)),
-        uv.Trouble.NOT_WRITABLE: words.not_writable(str(cache), explanation),
-        uv.Trouble.HASH: words.wrong_hash(explanation),
-        uv.Trouble.OTHER: words.resolve_failed(explanation),
-    }.get(trouble) or words.network_failed("resolving", made, explanation)
+    reason = uv.reason_of(
+        trouble, "resolving", explanation,
+        attempts=made, seconds=spec.install_timeout, cache=cache,
+    )  # fmt: skip
     return Failure(
         spec=spec,
         status=trouble.status,

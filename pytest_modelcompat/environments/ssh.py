@@ -21,7 +21,7 @@ from packaging.version import Version
 
 from pytest_modelcompat.environments import preflight
 from pytest_modelcompat.environments import ssh_line as line
-from pytest_modelcompat.environments.interpreters import OLDEST, Interpreter
+from pytest_modelcompat.environments.interpreters import OLDEST, Interpreter, told_by
 from pytest_modelcompat.environments.listing import SCRIPT, differences, listing_of
 from pytest_modelcompat.environments.offer import offer_of
 from pytest_modelcompat.environments.protocol import (
@@ -60,7 +60,7 @@ class Remote:
         facts = _probe(spec)
         if isinstance(facts, Failure):
             return facts
-        target = _interpreter(facts)
+        target = told_by(facts, path=Path(str(facts["executable"])), here=False)
         if wrong := _unfit(spec, target):
             return _failed(spec, wrong)
         if dict(spec.image.settings).get("install") == "none":
@@ -231,20 +231,6 @@ def _taken(
         seconds={"resolve": 0.0, "install": time.monotonic() - began},
         reused=True,
         facts=_told(facts),
-    )
-
-
-def _interpreter(facts: Mapping[str, Any]) -> Interpreter:
-    return Interpreter(
-        path=Path(str(facts["executable"])),
-        version=str(facts["version"]),
-        implementation=str(facts["implementation"]),
-        platform=str(facts["platform"]),
-        machine=str(facts["machine"]),
-        libc=str(facts["libc"]),
-        free_threaded=bool(facts["free_threaded"]),
-        prerelease=bool(facts["prerelease"]),
-        here=False,
     )
 
 

@@ -8,7 +8,6 @@ digest and by what it is for, and made once.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -23,7 +22,7 @@ from pytest_modelcompat.environments.cache import (
     atomic_write,
     file_lock,
     lock_of,
-    remove_tree,
+    made_anew,
 )
 from pytest_modelcompat.environments.protocol import EnvironmentSpec, Failure, Lock
 from pytest_modelcompat.environments.redact import redact
@@ -35,7 +34,7 @@ from pytest_modelcompat.runner.command import Completed, run
 if TYPE_CHECKING:
     from pytest_modelcompat.environments.interpreters import Interpreter
 
-__all__ = ["Tree", "tree_for"]
+__all__ = ["Tree", "kept_log", "tree_for"]
 
 BUSY = 60.0  # seconds beyond its deadline that another run may take
 LOG_KEPT = 8000  # characters
@@ -102,36 +101,40 @@ def tree_for(spec: EnvironmentSpec, target: Interpreter, *, cache: Path) -> Tree
         )  # fmt: skip
 
     def kept() -> Tree | None:
-        try:
-            log = json.loads((folder / MARKER).read_bytes())["log"]
-            os.utime(folder / MARKER)
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return tree(str(log), reused=True) if packages.is_dir() else None
+        log = kept_log(folder, packages)
+        return None if log is None else tree(log, reused=True)
 
     if (found := kept()) is not None:
         return found
     with file_lock(lock_of(place), timeout=spec.install_timeout + BUSY):
         if (found := kept()) is not None:  # another run has made it meanwhile
             return found
-        remove_tree(folder)
-        try:
+        with made_anew(folder):
             done, attempts = _install(spec, target, resolved.lock, packages, cache=cache)
             log = redact(f"{done.out}{done.err}"[-LOG_KEPT:])
             if not done.ok:
                 trouble = uv.trouble_of(done)
                 return Failure(
                     spec=spec, status=trouble.status, stage=Stage.INSTALL,
-                    reason=_reason(spec, trouble, attempts, log, cache), log=log,
+                    reason=uv.reason_of(
+                        trouble, "installing", log,
+                        attempts=attempts, seconds=spec.install_timeout, cache=cache,
+                    ), log=log,
                     lock=resolved.lock,
                     seconds={"resolve": resolved.seconds, "install": time.monotonic() - began},
                 )  # fmt: skip
             atomic_write(folder / MARKER, json.dumps({"log": log}), durable=False)
-        finally:
-            if not (folder / MARKER).exists():
-                with contextlib.suppress(OSError):  # left for the sweep
-                    remove_tree(folder)
     return tree(log, reused=False)
+
+
+def kept_log(folder: Path, packages: Path) -> str | None:
+    """What was said when a tree was made, if it is whole; it counts as used now."""
+    try:
+        log = str(json.loads((folder / MARKER).read_bytes())["log"])
+        os.utime(folder / MARKER)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return log if packages.is_dir() else None
 
 
 def _install(
@@ -162,16 +165,3 @@ def _install(
     if done.ok:
         return done, 1
     return uv.attempts(lambda left: install(left=left), seconds=spec.install_timeout)
-
-
-def _reason(
-    spec: EnvironmentSpec, trouble: uv.Trouble, attempts: int, log: str, cache: Path
-) -> str:
-    return {
-        uv.Trouble.NO_SOLUTION: words.no_solution(log),
-        uv.Trouble.TIMED_OUT: words.install_timed_out(spec.install_timeout, log),
-        uv.Trouble.DISK_FULL: words.disk_full(str(cache)),
-        uv.Trouble.NOT_WRITABLE: words.not_writable(str(cache), log),
-        uv.Trouble.HASH: words.wrong_hash(log),
-        uv.Trouble.OTHER: words.install_failed(log),
-    }.get(trouble) or words.network_failed("installing", attempts, log)

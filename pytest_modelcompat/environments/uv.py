@@ -13,7 +13,7 @@ import sysconfig
 import time
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pytest_modelcompat.environments.cache import atomic_write
 from pytest_modelcompat.environments.redact import command_environment, redact
@@ -29,6 +29,7 @@ __all__ = [
     "Trouble",
     "attempts",
     "program",
+    "reason_of",
     "settings",
     "tool_environment",
     "tool_folder",
@@ -110,6 +111,39 @@ def trouble_of(done: Completed) -> Trouble:
         if signs.search(text):
             return trouble
     return Trouble.OTHER
+
+
+def reason_of(
+    trouble: Trouble,
+    doing: Literal["resolving", "installing"],
+    explanation: str,
+    *,
+    attempts: int,
+    seconds: float,
+    cache: Path,
+) -> str:
+    """A trouble as a sentence, the tool's own explanation after it.
+
+    Args:
+        trouble: from `trouble_of`.
+        doing: in the middle of what.
+        explanation: without secrets.
+        attempts: how many there were.
+        seconds: the time limit.
+        cache: the folder that everything is written into.
+    """
+    timed_out, failed = {
+        "resolving": (words.resolve_timed_out, words.resolve_failed),
+        "installing": (words.install_timed_out, words.install_failed),
+    }[doing]
+    return {
+        Trouble.NO_SOLUTION: words.no_solution(explanation),
+        Trouble.TIMED_OUT: timed_out(seconds, explanation),
+        Trouble.DISK_FULL: words.disk_full(str(cache)),
+        Trouble.NOT_WRITABLE: words.not_writable(str(cache), explanation),
+        Trouble.HASH: words.wrong_hash(explanation),
+        Trouble.OTHER: failed(explanation),
+    }.get(trouble) or words.network_failed(doing, attempts, explanation)
 
 
 def attempts(command: Callable[[float], Completed], *, seconds: float) -> tuple[Completed, int]:

@@ -19,7 +19,7 @@ from pytest_modelcompat.environments.cache import atomic_write
 from pytest_modelcompat.environments.docker.containers import Wanted, create, discard
 from pytest_modelcompat.environments.docker.engine import RefusedError, connect
 from pytest_modelcompat.environments.docker.once import Done, run_once
-from pytest_modelcompat.environments.interpreters import PROBE, Interpreter
+from pytest_modelcompat.environments.interpreters import PROBE, Interpreter, told_by
 from pytest_modelcompat.errors import ModelcompatError
 from pytest_modelcompat.errors import docker as words
 
@@ -191,7 +191,7 @@ def _understood(image: ImageFound, facts: dict[str, Any]) -> Probed:
     pythons, tools = [], []
     try:
         for path, told, has in facts["found"]:
-            pythons.append(_interpreter(path, json.loads(told)))
+            pythons.append(told_by(json.loads(told), path=Path(path)))
             tools.append(tuple(map(str, json.loads(has))))
     except (ValueError, KeyError, TypeError):
         raise NoAnswerError(words.strange_answer(image.name, str(facts))) from None
@@ -201,19 +201,6 @@ def _understood(image: ImageFound, facts: dict[str, Any]) -> Probed:
         system=str(facts["system"]),
         pythons=tuple(pythons),
         tools=tuple(tools),
-    )
-
-
-def _interpreter(path: str, about: dict[str, Any]) -> Interpreter:
-    return Interpreter(
-        path=Path(path),
-        version=str(about["version"]),
-        implementation=str(about["implementation"]),
-        platform=str(about["platform"]),
-        machine=str(about["machine"]),
-        libc=str(about["libc"]),
-        free_threaded=bool(about["free_threaded"]),
-        prerelease=bool(about["prerelease"]),
     )
 
 

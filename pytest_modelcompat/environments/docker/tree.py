@@ -7,7 +7,6 @@ kept under the lock's digest and whatever else decides what is in it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -21,12 +20,12 @@ from pytest_modelcompat.environments.cache import (
     atomic_write,
     file_lock,
     lock_of,
-    remove_tree,
+    made_anew,
 )
 from pytest_modelcompat.environments.docker import inside, warm
 from pytest_modelcompat.environments.protocol import EnvironmentSpec, Failure, Lock
 from pytest_modelcompat.environments.resolve import Resolved, resolve
-from pytest_modelcompat.environments.tree import Tree, tree_for
+from pytest_modelcompat.environments.tree import Tree, kept_log, tree_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,20 +89,15 @@ def _inside(order: Order, *, cache: Path) -> Tree | Failure:
     place = cache / "environments" / f"inside-{key}"
     folder = place / "1"
     with file_lock(lock_of(place), timeout=order.spec.install_timeout + BUSY):
-        log = _kept(folder)
+        log = kept_log(folder, folder / "site")
         reused = log is not None
         if log is None:
-            remove_tree(folder)
-            try:
+            with made_anew(folder):
                 done = _into(order, lock, folder)
                 if isinstance(done, Failure):
                     return done
                 log = done
                 atomic_write(folder / MARKER, json.dumps({"log": log}), durable=False)
-            finally:
-                if not (folder / MARKER).exists():
-                    with contextlib.suppress(OSError):  # left for the sweep
-                        remove_tree(folder)
     return _tree(resolved, key, folder, log=log, reused=reused, began=began)
 
 
@@ -119,15 +113,6 @@ def _tree(
         reused=reused,
         log=f"{resolved.note}\n{log}".strip(),
     )
-
-
-def _kept(folder: Path) -> str | None:
-    try:
-        log = str(json.loads((folder / MARKER).read_bytes())["log"])
-        os.utime(folder / MARKER)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return log if (folder / "site").is_dir() else None
 
 
 def _into(order: Order, lock: Lock, folder: Path) -> str | Failure:
