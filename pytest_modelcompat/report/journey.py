@@ -16,7 +16,7 @@ from pytest_modelcompat.report.change import changed, measured, works
 from pytest_modelcompat.report.lanes import version_key
 from pytest_modelcompat.report.states import OUTCOMES
 from pytest_modelcompat.report.text import count, join, plural, shorten
-from pytest_modelcompat.report.verdict import KINDS, Step, Verdict, Walk, judge, merge, unvaried
+from pytest_modelcompat.report.verdict import KINDS, Step, Verdict, Walk, judge, step, unvaried
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,22 +84,10 @@ def journeys(data: Data, lanes: Sequence[Lane]) -> tuple[Step, ...]:
         key = (lane.matrix, lane.distribution, lane.axis, stops[0][0], stops[-1][0])
         alike = (verdict.kind, verdict.lead, verdict.detail, verdict.rest)
         made.setdefault(key, {}).setdefault(alike, (verdict, []))[1].append(move)
-    order = list(KINDS)
-    found = []
-    for (matrix, distribution, axis, old, new), same in made.items():
-        verdicts = [merge(data, hide, old, verdict, where) for verdict, where in same.values()]
-        verdicts.sort(key=lambda verdict: (order.index(verdict.kind), -verdict.lanes))
-        found.append(
-            Step(
-                matrix=matrix,
-                distribution=distribution,
-                axis=axis,
-                old=old,
-                new=new,
-                verdicts=tuple(verdicts),
-            )
-        )
-    return tuple(found)
+    return tuple(
+        step(data, hide, (matrix, distribution, axis), old=old, new=new, answers=same.values())
+        for (matrix, distribution, axis, old, new), same in made.items()
+    )
 
 
 def _judge(data: Data, move: Walk, stops: Sequence[tuple[str, int]]) -> Verdict:

@@ -24,7 +24,7 @@ from pytest_modelcompat.report.states import CASE_STATES
 from pytest_modelcompat.report.text import count, join, plural, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pytest_modelcompat.report.data import Cell, Data
 
@@ -36,6 +36,7 @@ __all__ = [
     "judge",
     "merge",
     "select",
+    "step",
     "steps",
     "unvaried",
     "walk",
@@ -174,27 +175,47 @@ def steps(data: Data, moves: Sequence[Walk]) -> tuple[Step, ...]:
         alike = (verdict.kind, verdict.detail, verdict.rest, move.old[0] if move.old else "")
         same.setdefault(alike, (verdict, []))[1].append(move)
     families = list(dict.fromkeys(key[:3] for key in grouped))
-    order = list(KINDS)
     made = []
     for key, same in grouped.items():
         # Most targets come from the neighbour; a target that skipped versions says so itself.
         old = max(olds[key], key=lambda version: (bool(version), version_key(version)))
-        verdicts = [merge(data, hide, old, verdict, where) for verdict, where in same.values()]
-        verdicts.sort(key=lambda verdict: (order.index(verdict.kind), -verdict.lanes))
-        matrix, distribution, axis, new = key
-        made.append(
-            Step(
-                matrix=matrix,
-                distribution=distribution,
-                axis=axis,
-                old=old,
-                new=new,
-                verdicts=tuple(verdicts),
-            )
-        )
+        made.append(step(data, hide, key[:3], old=old, new=key[3], answers=same.values()))
     made.sort(key=lambda step: version_key(step.new), reverse=True)
     made.sort(key=lambda step: families.index((step.matrix, step.distribution, step.axis)))
     return tuple(made)
+
+
+def step(
+    data: Data,
+    hide: tuple[str, ...],
+    family: tuple[str, str, str],
+    *,
+    old: str,
+    new: str,
+    answers: Iterable[tuple[Verdict, list[Walk]]],
+) -> Step:
+    """The answers about one step, targets with the same one merged, worst first.
+
+    Args:
+        data: the run.
+        hide: axes that need no mention.
+        family: matrix, distribution, axis.
+        old: version it starts from.
+        new: version it leads to.
+        answers: each with the targets that it is about.
+    """
+    order = list(KINDS)
+    verdicts = [merge(data, hide, old, verdict, where) for verdict, where in answers]
+    verdicts.sort(key=lambda verdict: (order.index(verdict.kind), -verdict.lanes))
+    matrix, distribution, axis = family
+    return Step(
+        matrix=matrix,
+        distribution=distribution,
+        axis=axis,
+        old=old,
+        new=new,
+        verdicts=tuple(verdicts),
+    )
 
 
 def unvaried(cells: Sequence[Cell]) -> tuple[str, ...]:
