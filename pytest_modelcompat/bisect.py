@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion, Version
-
 from pytest_modelcompat import pipeline
 from pytest_modelcompat.environments.interpreters import NoInterpreter, find
 from pytest_modelcompat.environments.protocol import Failure
@@ -25,7 +23,7 @@ from pytest_modelcompat.matrix import load_matrix
 from pytest_modelcompat.results.changes import PackageChange, package_changes
 from pytest_modelcompat.results.load import load
 from pytest_modelcompat.results.model import Status
-from pytest_modelcompat.results.ranges import in_order, label, monotone, ranges
+from pytest_modelcompat.results.ranges import in_order, is_version, label, monotone, ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -189,7 +187,7 @@ class _Bench:
         )
         self._cells: dict[str, Cell] = {}
         self._take(self._matrix)
-        self.versions = [each for each in in_order(self._cells) if _is_version(each)]
+        self.versions = [each for each in in_order(self._cells) if is_version(each)]
         if len(self.versions) < 2:  # noqa: PLR2004 - nothing lies between fewer
             raise UsageProblem(command_line.nothing_to_bisect(self.versions))
 
@@ -283,14 +281,6 @@ def _probe(
         packages=packages,
         repro=case.repro,
     )
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True
 
 
 def _releases_between(cell: Cell, low: Probe, high: Probe) -> list[str]:

@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from packaging.version import InvalidVersion, Version
-
 from pytest_modelcompat.results.model import Status
-from pytest_modelcompat.results.ranges import Range, in_order, monotone, ranges
+from pytest_modelcompat.results.ranges import Range, in_order, is_version, monotone, ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -139,7 +137,7 @@ def _lanes(cells: list[tuple[str, str, Mapping[str, str]]]) -> dict[_Lane, dict[
         for axis, value in axes.items():
             ordered = axis in {"framework", "python"} or axis.startswith("packages.")
             version = release if axis == "framework" else value
-            if not ordered or not _is_version(version):
+            if not ordered or not is_version(version):
                 continue
             rest = tuple((name, each) for name, each in axes.items() if name != axis)
             of = distribution if axis == "framework" else axis.removeprefix("packages.")
@@ -147,14 +145,6 @@ def _lanes(cells: list[tuple[str, str, Mapping[str, str]]]) -> dict[_Lane, dict[
                 rest = (("framework", distribution), *rest)
             lanes.setdefault(_Lane(matrix, axis, of, rest), {})[version] = identity
     return {lane: stops for lane, stops in lanes.items() if len(stops) > 1}
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True
 
 
 def _range(

@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-__all__ = ["Range", "in_order", "label", "monotone", "ranges"]
+__all__ = ["Range", "in_order", "is_version", "label", "monotone", "ranges"]
 
 S = TypeVar("S")
 
@@ -47,6 +47,15 @@ class Range(Generic[S]):
     def last(self) -> str:
         """The newest tested version of the range."""
         return self.versions[-1]
+
+
+def is_version(text: str) -> bool:
+    """Whether it has a place among versions: "installed" has none."""
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def in_order(versions: Iterable[str]) -> list[str]:
