@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import os
 import signal
 import socket
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +44,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for flag in FLAGS:
             if item.get_closest_marker(flag) and not config.getoption(f"--{flag}"):
                 item.add_marker(pytest.mark.skip(reason=f"asked for with --{flag}"))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Tests of the engine take turns, over the whole machine: there is one, and they look at it.
+
+    xdist's groups would say it as well, but they are lost without a word where pytest is 9.2
+    (pytest-xdist issue 1386).
+    """
+    if item.config.getoption("--engine") and item.get_closest_marker("engine"):
+        with Path(tempfile.gettempdir(), "modelcompat-engine-tests.lock").open("a") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            return (yield)
+    return (yield)
 
 
 ENGINE_ASKED_FOR = "unix:///engine/is-asked-for-with--engine"

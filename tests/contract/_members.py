@@ -115,7 +115,7 @@ def ssh(place: Place) -> Iterator[EnvironmentSpec]:
 
 
 SITE = "import os, site; site.addsitedir(os.environ['MODELCOMPAT_SITE'])\n"
-ENGINE = (pytest.mark.engine, pytest.mark.slow, pytest.mark.xdist_group("engine"))
+ENGINE = (pytest.mark.engine, pytest.mark.slow)
 
 
 def left_by_us(patience: float = 5.0) -> list[str]:

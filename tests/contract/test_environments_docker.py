@@ -20,7 +20,7 @@ from pytest_modelcompat.results.model import CellStatus, Stage
 from tests.contract._index_server import IndexServer
 from tests.e2e import engine
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.xdist_group("engine")]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 SECRET = "canary-7d20-secret"
 
 

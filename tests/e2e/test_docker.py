@@ -16,7 +16,6 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.network,
     pytest.mark.slow,
-    pytest.mark.xdist_group("engine"),  # there is one engine, and these look at all of it
 ]
 
 MATRIX = """\

@@ -24,7 +24,6 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.network,
     pytest.mark.slow,
-    pytest.mark.xdist_group("engine"),  # there is one engine, and these look at all of it
 ]
 
 BODY = Path(__file__).with_name("container_backend.py").read_text("utf-8")
