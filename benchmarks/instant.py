@@ -242,7 +242,7 @@ def _record(planned: PlannedCell, n: int, *, unit: str, name: str) -> CaseRecord
     )
 
 
-def _prepare(spec: EnvironmentSpec, *, cache: Path) -> Prepared:
+def _prepare(spec: EnvironmentSpec, *, cache: Path, **_: Any) -> Prepared:
     packages = tuple(tuple(each.partition("==")[::2]) for each in spec.requirements)
     text = "\n".join(spec.requirements)
     return Prepared(

@@ -61,3 +61,25 @@ def test_a_missed_target_is_told_and_ends_with_1(sides, capsys: pytest.CaptureFi
     assert sides.table("title", rows, pairs=1) == 1
     assert capsys.readouterr().out.count("MISSED") == 1
     assert sides.table("title", rows[1:], pairs=1) == 0
+
+
+@pytest.mark.parametrize("what", ["items", "cells"])
+def test_a_run_without_its_measuring_goes_through(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    from instant import matrix, write_corpus  # noqa: PLC0415 - a script's module
+
+    write_corpus(tmp_path / "corpus.bundle", units=2, cases=3)
+    (tmp_path / "matrix.yaml").write_text(matrix(5))
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "instant",
+         f"--instant={what}", "--instant-corpus=corpus.bundle", "--compat-matrix", "matrix.yaml"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(FOLDER),
+             "MODELCOMPAT_CACHE": str(tmp_path / "cache")},
+    )  # fmt: skip
+
+    assert "15 passed" in done.stdout, done.stdout + done.stderr
