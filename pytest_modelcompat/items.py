@@ -265,10 +265,11 @@ class UnitItem(_Item):
 
     def wait(self, compat: Session) -> None:
         """Until its cases are counted; until the end where an expectation spans cells."""
-        key = (self.check, self.unit)
-        self._wait(compat, unit=key)
         assert compat.running is not None
-        if compat.running.verdicts.undecided(self.planned.cell.id, self.check, self.unit):
+        running, key = compat.running, (self.check, self.unit)
+        if running.error is not None or not running.board.counted(self.planned.cell.id, *key):
+            self._wait(compat, unit=key)
+        if running.verdicts.undecided(self.planned.cell.id, *key):
             self._wait(compat, whole_run=True)
 
     def reports(self, compat: Session, started: float) -> Iterator[pytest.TestReport]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_modelcompat.results.model import (
     CaseRecord,
@@ -17,7 +17,7 @@ from pytest_modelcompat.results.model import (
 from pytest_modelcompat.results.schema import SHIFT
 
 if TYPE_CHECKING:
-    from pytest_modelcompat.results.schema import Texts
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "EXPECTATION",
@@ -47,6 +47,29 @@ _STATUSES = {each.value: each for each in Status}
 _OUTCOMES = {each.value: each for each in Outcome}
 
 
+class Numbering(Protocol):
+    """Gives numbers to strings: a store's own (`schema.Texts`), or those of one cell."""
+
+    def key(self, value: str) -> int:
+        """The string's number."""
+
+    def optional(self, value: str | None) -> int | None:
+        """The same for what may be absent."""
+
+    def mapping_key(self, value: Mapping[str, Any], dump: Callable[[Any], str]) -> int:
+        """The number of a mapping's JSON."""
+
+
+class Numbered(Protocol):
+    """Knows the strings of numbers."""
+
+    def value(self, key: int) -> str:
+        """The string of a number."""
+
+    def mapping(self, key: int) -> dict[str, Any]:
+        """The mapping of a number; shared, not to be changed."""
+
+
 def _plain(value: Any) -> Any:
     """A numpy scalar that came along as the number it is; anything else as its text."""
     item = getattr(value, "item", None)
@@ -57,7 +80,7 @@ def _plain(value: Any) -> Any:
 _dump = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain).encode
 
 
-def measurement_row(texts: Texts, cell: int, case: CaseRecord) -> tuple[Any, ...]:
+def measurement_row(texts: Numbering, cell: int, case: CaseRecord) -> tuple[Any, ...]:
     """What was measured, and of which case."""
     seen = case.measurement
     run: float | str | None = None
@@ -87,7 +110,7 @@ def measurement_row(texts: Texts, cell: int, case: CaseRecord) -> tuple[Any, ...
     )
 
 
-def judgement_row(texts: Texts, key: int, judged: Judgement) -> tuple[Any, ...]:
+def judgement_row(texts: Numbering, key: int, judged: Judgement) -> tuple[Any, ...]:
     """What it means."""
     detail = judged.attribution_detail
     return (
@@ -102,12 +125,12 @@ def judgement_row(texts: Texts, key: int, judged: Judgement) -> tuple[Any, ...]:
     )
 
 
-def expectation_row(texts: Texts, key: int, expected: Expectation) -> tuple[Any, ...]:
+def expectation_row(texts: Numbering, key: int, expected: Expectation) -> tuple[Any, ...]:
     """What was expected."""
     return key, texts.key(expected.outcome.value), texts.optional(expected.known)
 
 
-def record(texts: Texts, cell: str, row: tuple[Any, ...]) -> CaseRecord:
+def record(texts: Numbered, cell: str, row: tuple[Any, ...]) -> CaseRecord:
     """A row of SELECT as the record that it was."""
     value = texts.value
     (

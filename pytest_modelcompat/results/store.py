@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from pytest_modelcompat.results.kept import KeptCases
+
 __all__ = ["RunInfo", "Store"]
 
 _BATCH = 10_000
@@ -165,6 +167,40 @@ class Store(Results):
             connection.executemany(f"INSERT OR REPLACE INTO {MEASUREMENT}", measurements)
             connection.executemany(f"INSERT OR REPLACE INTO {JUDGEMENT}", judgements)
             connection.executemany(f"INSERT OR REPLACE INTO {EXPECTATION}", expectations)
+
+    def add_kept(
+        self,
+        cell: str,
+        kept: KeptCases,
+        expected: Sequence[Expectation],
+        repro: Sequence[str],
+    ) -> None:
+        """Store a cell's kept cases, in one transaction; durable when it returns.
+
+        Args:
+            cell: id.
+            kept: its cases.
+            expected: of each.
+            repro: the command that shows it, of each.
+
+        Raises:
+            WriteError: nothing of it is stored; what was acknowledged before is.
+        """
+        with self._transaction() as connection:
+            texts = self._texts
+            keys = [texts.key(each) for each in kept.texts]
+            commands = [texts.optional(each) for each in repro]
+            first = self._cell_key(cell) << SHIFT
+            measured, judged = kept.rows(first, keys, commands)
+            connection.executemany(f"INSERT OR REPLACE INTO {MEASUREMENT}", measured)
+            connection.executemany(f"INSERT OR REPLACE INTO {JUDGEMENT}", judged)
+            connection.executemany(
+                f"INSERT OR REPLACE INTO {EXPECTATION}",
+                (
+                    expectation_row(texts, first + n, each)
+                    for n, each in zip(kept.positions, expected, strict=True)
+                ),
+            )
 
     def fill_not_run(
         self,

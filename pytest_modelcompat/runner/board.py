@@ -18,7 +18,8 @@ from pytest_modelcompat.results.model import Outcome, Status
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from pytest_modelcompat.results.model import CaseRecord, CellRecord
+    from pytest_modelcompat.results.kept import Brief
+    from pytest_modelcompat.results.model import CaseRecord, CellRecord, Expectation
     from pytest_modelcompat.runner.plan import PlannedCell
 
 __all__ = ["Board", "Progress", "Unit"]
@@ -42,18 +43,21 @@ class Unit:
 
     def count(self, record: CaseRecord) -> None:
         """Take in one record."""
-        self.remaining -= 1
-        status = record.judgement.status.value
-        outcome = record.expectation.outcome.value
-        self.statuses[status] = self.statuses.get(status, 0) + 1
+        seen = record.measurement
+        seconds = seen.load_seconds + sum(seen.run_seconds)
+        self.add(record.judgement.status, record.expectation, seconds, seen.reason)
+
+    def add(self, status: Status, expected: Expectation, seconds: float, reason: str) -> None:
+        """Take in one case."""
+        self.statuses[status.value] = self.statuses.get(status.value, 0) + 1
+        outcome = expected.outcome.value
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        measurement = record.measurement
-        self.seconds += measurement.load_seconds + sum(measurement.run_seconds)
-        if measurement.reason:
-            seen = self.reasons.get(measurement.reason, 0)
-            self.reasons = {**self.reasons, measurement.reason: seen + 1}
-        if record.expectation.known:
-            self.known |= {record.expectation.known}
+        self.seconds += seconds
+        if reason:
+            self.reasons = {**self.reasons, reason: self.reasons.get(reason, 0) + 1}
+        if expected.known:
+            self.known |= {expected.known}
+        self.remaining -= 1  # last: whoever sees none remaining may read all of it
 
     def replace(self, old: CaseRecord, new: CaseRecord) -> None:
         """One case got its verdict at the end of the run."""
@@ -135,6 +139,17 @@ class Board:
             if done:
                 self._condition.notify_all()
 
+    def take(self, cell: str, briefs: Iterable[Brief], expected: Iterable[Expectation]) -> None:
+        """Take in a cell's reused cases, which are durable in the store."""
+        units, chosen = self._units[cell], self.selected[cell]
+        with self._condition:
+            for brief, expectation in zip(briefs, expected, strict=True):
+                found = units.get((brief.check, brief.unit))
+                if found is not None and brief.n in chosen:
+                    found.add(brief.status, expectation, brief.seconds, brief.reason)
+                    self._cases_done += 1
+            self._condition.notify_all()
+
     def preparing(self, step: int) -> None:
         """One environment more (1) or less (-1) is being made."""
         with self._condition:
@@ -194,6 +209,11 @@ class Board:
 
         with self._condition:
             return self._condition.wait_for(ready, timeout=seconds)
+
+    def counted(self, cell: str, check: str, unit: str) -> bool:
+        """Whether a unit is counted, or its cell closed. Takes no lock: a Ctrl-C cannot hurt."""
+        found = self._units[cell].get((check, unit))
+        return (found is not None and not found.remaining) or cell in self._records
 
     def progress(self) -> Progress:
         """A snapshot for the progress line."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ REPORT = "reports/repro"
 __all__ = ["cell_command", "shown_path", "unit_command"]
 
 
+@lru_cache(maxsize=64)
 def shown_path(path: Path, root: Path) -> str:
     """A path as a user types it: relative to where pytest's root is, where it lies below."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name

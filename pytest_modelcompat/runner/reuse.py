@@ -22,38 +22,28 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcompat.environments.cache import atomic_write
 from pytest_modelcompat.errors import ModelcompatError
 from pytest_modelcompat.results.blobs import Blobs
-from pytest_modelcompat.results.judge import EQUAL
-from pytest_modelcompat.results.model import (
-    CaseRecord,
-    CellStatus,
-    Expectation,
-    Judgement,
-    Measurement,
-    Outcome,
-    Stage,
-    Status,
-)
+from pytest_modelcompat.results.kept import KeptCases
+from pytest_modelcompat.results.model import CellStatus, Stage, Status
 from pytest_modelcompat.runner.measure import CellEnd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytest_modelcompat.environments.protocol import Prepared
+    from pytest_modelcompat.results.kept import Brief
+    from pytest_modelcompat.results.model import CaseRecord
     from pytest_modelcompat.runner.plan import PlannedCell, Workload
 
 __all__ = ["Reuse"]
 
 _OF_THE_MOMENT = frozenset({Status.TIMED_OUT, Status.OUT_OF_MEMORY, Status.NOT_RUN})
 _KEPT = frozenset({CellStatus.COMPLETED, CellStatus.MISCONFIGURED})
-_FORMAT = 1
+_FORMAT = 2
+_REMEMBERED = 64  # workloads
 _DAMAGE = (
-    OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError, StopIteration,
+    OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError,
     ModelcompatError,
 )  # fmt: skip
-# Calling an enum's class costs four times as much.
-_STAGES = {each.value: each for each in Stage}
-_STATUSES = {each.value: each for each in Status}
-_OUTCOMES = {each.value: each for each in Outcome}
 
 
 class Reuse:
@@ -74,6 +64,7 @@ class Reuse:
         self._run = run
         self._started = started
         self._adapters = adapters or {}
+        self._works: dict[int, tuple[Workload, list[Any]]] = {}
 
     def key(self, planned: PlannedCell, prepared: Prepared) -> str:
         """What decides this cell's results, as a digest."""
@@ -82,29 +73,38 @@ class Reuse:
             _FORMAT, _code(), _host(), cell.id, prepared.lock.digest, prepared.python_version,
             prepared.image_digest, prepared.facts.get("reached"), asdict(cell.framework),
             cell.provider, cell.env, cell.options,
-            asdict(cell.limits), [_work(work) for work in planned.workloads],
+            asdict(cell.limits), [self._worked(work) for work in planned.workloads],
             self._adapter(cell.framework.runtime),
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def _worked(self, work: Workload) -> list[Any]:
+        """See `_work`. Cells share workloads of thousands of cases, which have no hash."""
+        found = self._works.get(id(work))
+        if found is None:
+            if len(self._works) >= _REMEMBERED:
+                self._works.clear()
+            found = self._works[id(work)] = (work, _work(work))  # held, so that its id stays its
+        return found[1]
 
     def _adapter(self, runtime: str) -> str:
         """Digest of an adapter that another plugin brings."""
         path = self._adapters.get(runtime)
         return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
 
-    def load(self, key: str, blobs: Blobs) -> tuple[CellEnd, list[CaseRecord]] | None:
+    def load(self, key: str, blobs: Blobs) -> tuple[CellEnd, KeptCases, list[Brief]] | None:
         """A kept cell, its outputs put into the run's own folder; None where there is none.
 
         A damaged entry is none: the cell is measured.
         """
         path = self._path(key)
         try:
-            with gzip.open(path, "rt", encoding="utf-8") as file:
-                head = json.loads(next(file))
-                records = [_record(json.loads(line)) for line in file]
-            if len(records) != head["cases"]:
+            first, _, second = gzip.decompress(path.read_bytes()).partition(b"\n")
+            head, kept = json.loads(first), KeptCases.from_json(second)
+            briefs = list(kept.briefs())
+            if len(briefs) != head["cases"]:
                 return None
-            for digest in _digests(records):
+            for digest in kept.digests():
                 _adopt(self._blobs.path(digest), blobs.path(digest))
             end = CellEnd(
                 status=CellStatus(head["status"]),
@@ -116,14 +116,14 @@ class Reuse:
             )
         except _DAMAGE:
             return None
-        return end, records
+        return end, kept, briefs
 
     def save(self, key: str, end: CellEnd, records: Iterable[CaseRecord], blobs: Blobs) -> None:
         """Keep a cell that ended well enough to be believed next time."""
         if end.status not in _KEPT:
             return
-        kept = list(records)
-        if any(record.judgement.status in _OF_THE_MOMENT for record in kept):
+        kept = KeptCases.of(records)
+        if kept.statuses() & _OF_THE_MOMENT:
             return
         head = {
             "status": end.status.value,
@@ -136,12 +136,10 @@ class Reuse:
             "started": self._started,
             "cases": len(kept),
         }
-        for digest in _digests(kept):
+        for digest in kept.digests():
             _adopt(blobs.path(digest), self._blobs.path(digest))
-        # `vars`, because `asdict` copies whatever it finds, which takes as long as measuring.
-        lines = [json.dumps(head), *(json.dumps(record, default=vars) for record in kept)]
-        data = gzip.compress("\n".join(lines).encode(), compresslevel=1, mtime=0)
-        atomic_write(self._path(key), data)
+        data = f"{json.dumps(head)}\n{kept.to_json()}".encode()
+        atomic_write(self._path(key), gzip.compress(data, compresslevel=1, mtime=0))
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key}.jsonl.gz"
@@ -165,40 +163,6 @@ def _work(work: Workload) -> list[Any]:
     references = sorted({json.dumps(case.reference) for case in work.cases if case.reference})
     tolerances = [asdict(model)["tolerance"] for model in work.entry.models]
     return [work.digest, references, asdict(work.entry)["tolerance"], tolerances]
-
-
-def _digests(records: Iterable[CaseRecord]) -> Iterator[str]:
-    for record in records:
-        yield from (digest for digest in record.measurement.outputs if digest != EQUAL)
-        if record.measurement.expected:
-            yield record.measurement.expected
-
-
-def _record(raw: dict[str, Any]) -> CaseRecord:
-    measured, judged, expected = raw["measurement"], raw["judgement"], raw["expectation"]
-    return CaseRecord(
-        **{
-            **raw,
-            "measurement": Measurement(
-                **{
-                    **measured,
-                    "stage": _STAGES[measured["stage"]],
-                    "outputs": tuple(measured["outputs"]),
-                    "run_seconds": tuple(measured["run_seconds"]),
-                }
-            ),
-            "judgement": Judgement(
-                **{
-                    **judged,
-                    "status": _STATUSES[judged["status"]],
-                    "stage": _STAGES[judged["stage"]],
-                }
-            ),
-            "expectation": Expectation(
-                outcome=_OUTCOMES[expected["outcome"]], known=expected["known"]
-            ),
-        }
-    )
 
 
 @lru_cache(maxsize=1)

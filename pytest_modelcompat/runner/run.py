@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.environments import registry
@@ -46,9 +46,10 @@ from pytest_modelcompat.runner.workplace import Workplace
 from pytest_modelcompat.worker.bundle import Bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from pytest_modelcompat.environments.protocol import EnvironmentSpec
+    from pytest_modelcompat.results.kept import Brief, KeptCases
     from pytest_modelcompat.results.model import CaseRecord
     from pytest_modelcompat.runner.plan import Plan, PlannedCase, PlannedCell
     from pytest_modelcompat.runner.settings import Settings
@@ -258,14 +259,25 @@ class Running:
         if whole and not self.settings.fresh:
             found = self._reuse.load(key, self.store.blobs)
             if found is not None:
-                end, records = found
-                self._keep([self.verdicts.expect(record) for record in records])
+                end, kept, briefs = found
+                self._reused(planned, kept, briefs)
                 return end
         end = self._attempts(planned, prepared)
         end.ran_on = dict(ran_on + Counter(end.ran_on))
         if whole and not self._stopped:
             self._reuse.save(key, end, self.store.cases(cell=cell), self.store.blobs)
         return end
+
+    def _reused(self, planned: PlannedCell, kept: KeptCases, briefs: Sequence[Brief]) -> None:
+        """Store and count a whole cell that an earlier run measured."""
+        cell = planned.cell.id
+        expected = [self.verdicts.expect_kept(cell, each) for each in briefs]
+        repro = lru_cache(maxsize=None)(partial(self._repro, planned))
+        commands = [
+            "" if each.ended == "not_run" else repro(each.check, each.unit) for each in briefs
+        ]
+        self.store.add_kept(cell, kept, expected, commands)
+        self.board.take(cell, briefs, expected)
 
     def _take_up(self, planned: PlannedCell) -> Counter[str]:
         """Count what a killed run has stored, with today's expectations; on what it ran."""
@@ -347,7 +359,9 @@ class Running:
         told = (self._with_repro(planned, record) for record in missing)
         for batch in batches(told, BATCH):
             self._keep([self.verdicts.expect(record) for record in batch])
-        self.store.set_judgements(suspected(self.store, cell.id))
+        statuses = Counter(self.store.recorded(cell.id).values())
+        if statuses[Status.FAILED.value]:
+            self.store.set_judgements(suspected(self.store, cell.id))
         if self._examiner is not None and not self._stopped:
             self.store.set_judgements(list(self._examiner.judged(planned, self.store)))
         expectation = self.verdicts.cell(

@@ -7,6 +7,7 @@ itself, known issues that no longer show (`xpass`), and entries that selected no
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,15 +18,18 @@ from pytest_modelcompat.runner.answers import is_late, judged_late
 from pytest_modelcompat.runner.baseline import Baseline
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    from pytest_modelcompat.results.kept import Brief
     from pytest_modelcompat.results.model import CaseRecord, CellStatus, Stage
     from pytest_modelcompat.results.store import Store
     from pytest_modelcompat.runner.board import Board
     from pytest_modelcompat.runner.plan import Plan
 
 __all__ = ["Verdicts"]
+
+_WAITS = Expectation(outcome=Outcome.INFO)  # for its reference
 
 
 class Verdicts:
@@ -68,22 +72,53 @@ class Verdicts:
         found = self._case(record)
         return record if found == record.expectation else replace(record, expectation=found)
 
+    def expect_kept(self, cell: str, brief: Brief) -> Expectation:
+        """The same for a case that is reused."""
+        if is_late(brief.reference) and brief.ended == "returned":
+            return _WAITS
+        return self._found(
+            cell,
+            check=brief.check,
+            unit=brief.unit,
+            case=brief.case,
+            status=brief.status,
+            stage=brief.stage,
+            error=json.loads(brief.error) if brief.error else {},
+        )
+
     def _case(self, record: CaseRecord) -> Expectation:
-        found = self._known.expect(
+        return self._found(
             record.cell,
             check=record.check,
             unit=record.unit,
             case=record.case,
             status=record.judgement.status,
             stage=record.judgement.stage,
-            message=str((record.measurement.error or {}).get("message", "")),
+            error=record.measurement.error or {},
+        )
+
+    def _found(
+        self,
+        cell: str,
+        *,
+        check: str,
+        unit: str,
+        case: str,
+        status: Status,
+        stage: Stage,
+        error: Mapping[str, Any],
+    ) -> Expectation:
+        found = self._known.expect(
+            cell,
+            check=check,
+            unit=unit,
+            case=case,
+            status=status,
+            stage=stage,
+            message=str(error.get("message", "")),
         )
         old = self._before is not None and self._before.failed(
-            record.cell,
-            check=record.check,
-            unit=record.unit,
-            case=record.case,
-            status=record.judgement.status,
+            cell, check=check, unit=unit, case=case, status=status
         )
         return _not_new(found) if old else found
 
