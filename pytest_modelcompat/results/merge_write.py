@@ -21,7 +21,8 @@ from pytest_modelcompat.results.files import atomic_file, atomic_write
 from pytest_modelcompat.results.info import new_run
 from pytest_modelcompat.results.merge import line_of
 from pytest_modelcompat.results.plan_file import PLAN
-from pytest_modelcompat.results.write import CASES, LOCKS, SCHEMA, dump, write_lines, write_run
+from pytest_modelcompat.results.write import CASES, LOCKS, SCHEMA, write_lines, write_run
+from pytest_modelcompat.results.write_line import dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.results import records
@@ -99,11 +99,22 @@ class Results:
                     conditions.append(f"{column}=?")
                     values.append(-1 if (number := texts.find(text)) is None else number)
             where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
-            names = {
-                key: readable(name) for key, name in connection.execute("SELECT key, id FROM cell")
-            }
+            names = _names(connection)
             for row in connection.execute(f"{SELECT}{where}ORDER BY m.key", values):
                 yield record(texts, names[row[0] >> SHIFT], row)
+
+    def rows(self) -> Iterator[tuple[Texts, str, tuple[Any, ...]]]:
+        """Every case in (cell, n) order, as strings' numbers, its cell, and its row (rows.SELECT).
+
+        For those to whom a record of each takes too long. The strings are the same object each
+        time.
+        """
+        with self._reading() as connection:
+            connection.execute("BEGIN")  # one snapshot for rows and texts
+            texts = Texts(connection)
+            names = _names(connection)
+            for row in connection.execute(f"{SELECT}ORDER BY m.key"):
+                yield texts, names[row[0] >> SHIFT], row
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Cell id -> status -> number of cases, in the cells' order."""
@@ -165,6 +176,11 @@ class Results:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._guard(), closing(reader(self._path)) as connection:
             yield connection
+
+
+def _names(connection: sqlite3.Connection) -> dict[int, str]:
+    """The cells' ids."""
+    return {key: readable(name) for key, name in connection.execute("SELECT key, id FROM cell")}
 
 
 def _span(connection: sqlite3.Connection, cell: str) -> tuple[int, int]:

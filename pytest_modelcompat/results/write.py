@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
-import math
-from statistics import median
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.results.blobs import is_digest
 from pytest_modelcompat.results.case_ranges import CaseRanges, as_json
 from pytest_modelcompat.results.files import atomic_file, atomic_write
+from pytest_modelcompat.results.lines import lines
 from pytest_modelcompat.results.plan_file import plan_digest, plan_text, write_plan
+from pytest_modelcompat.results.write_line import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pytest_modelcompat.results.info import RunInfo
-    from pytest_modelcompat.results.model import CaseRecord, CellRecord, EnvironmentRecord
+    from pytest_modelcompat.results.model import CellRecord, EnvironmentRecord
     from pytest_modelcompat.results.store import Store
 
 __all__ = ["CASES", "RUN", "SCHEMA", "plan_digest", "plan_text", "write_outputs", "write_plan"]
@@ -32,8 +31,6 @@ RUN = "run.json"
 CASES = "cases.jsonl.gz"
 LOCKS = "locks"
 SCHEMA = 1
-# Made once: json.dumps with these arguments makes an encoder at every call. Enums are strings.
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def write_outputs(
@@ -60,7 +57,7 @@ def write_outputs(
     records = store.cells()
     found = CaseRanges((each.id, each.matrix, dict(each.axes)) for each in records)
     with atomic_file(folder / CASES) as file:
-        write_cases(file, _noted(store.cases(), found))
+        write_lines(file, lines(store, found.add))
     run_info = run_info or store.run
     environments = store.environments()
     by_id = {each.id: each for each in environments}
@@ -75,12 +72,6 @@ def write_outputs(
         ),
         found,
     )
-
-
-def _noted(cases: Iterable[CaseRecord], found: CaseRanges) -> Iterator[CaseRecord]:
-    for case in cases:
-        found.add(case.cell, case.check, case.unit, case.case, case.judgement.status)
-        yield case
 
 
 def write_run(
@@ -110,99 +101,15 @@ def write_run(
         file.write(f'\n],\n"ranges_left_out":{found.left_out}}}\n'.encode())
 
 
-def write_cases(file: IO[bytes], cases: Iterable[CaseRecord]) -> None:
-    """One case a line, compressed; equal cases give equal bytes, whatever the clock says."""
-    write_lines(file, (dump(case_line(case)) for case in cases))
-
-
-def write_lines(file: IO[bytes], lines: Iterable[str]) -> None:
-    """Lines of cases.jsonl.gz, compressed."""
+def write_lines(file: IO[bytes], texts: Iterable[str]) -> None:
+    """Lines of cases.jsonl.gz, compressed; equal ones give equal bytes, whatever the clock says."""
     # Level 6 costs a third of what 9 does, for a few percent of size.
     with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
         buffered = io.BufferedWriter(cast("io.RawIOBase", packed), buffer_size=1 << 18)
-        for line in lines:
+        for line in texts:
             buffered.write(line.encode())
             buffered.write(b"\n")
         buffered.flush()
-
-
-def case_line(case: CaseRecord) -> dict[str, Any]:
-    """A case as its line in cases.jsonl.gz has it; fields without a value are absent."""
-    seen, judged, expected = case.measurement, case.judgement, case.expectation
-    line: dict[str, Any] = {
-        "cell": case.cell,
-        "n": case.n,
-        "check": case.check,
-        "unit": case.unit,
-        "case": case.case,
-        "opset": seen.opset,
-        "stage": judged.stage,
-        "status": judged.status,
-        "outcome": expected.outcome,
-        "known": expected.known,
-        "reason": seen.reason,
-        "requested": case.requested,
-        "ran_on": seen.ran_on,
-        "error": _error(case),
-        "mismatch": judged.mismatch,
-        "reference": case.reference,
-        "attribution": judged.attribution,
-        "attribution_detail": judged.attribution_detail,
-        "seconds": _seconds(seen.load_seconds, seen.run_seconds),
-        "peak_rss": seen.peak_rss,
-        "outputs": [each for each in seen.outputs if each != "="],
-        "expected": seen.expected,
-        "repro": case.repro,
-    }
-    # n is 0 for a cell's first case; every other zero or empty value means "none".
-    return {name: value for name, value in line.items() if value or name == "n"}
-
-
-def dump(value: Any) -> str:
-    """JSON as design §6 wants it: finite numbers, NaN and infinities as strings."""
-    try:
-        return _encode(value)
-    except (ValueError, TypeError):
-        return _encode(_plain(value))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(float(value))
-    if isinstance(value, dict):
-        return {str(name): _plain(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if value is None or isinstance(value, (str, int)):
-        return value
-    item = getattr(value, "item", None)  # a numpy scalar
-    return _plain(item()) if callable(item) else str(value)
-
-
-def _error(case: CaseRecord) -> dict[str, Any]:
-    seen = case.measurement.error or {}
-    error = {
-        "type": seen.get("type"),
-        "signature": case.judgement.signature,
-        "message": seen.get("message"),
-        "rule": case.judgement.rule,
-        "signal": seen.get("signal"),
-        "exit_code": seen.get("exit_code"),
-        "output": seen.get("output"),
-    }
-    # An exit code of 0 is a fact: the process left in the middle as if all were well.
-    return {name: value for name, value in error.items() if value is not None and value != ""}
-
-
-def _seconds(load: float, runs: tuple[float, ...]) -> dict[str, Any]:
-    seconds: dict[str, Any] = {}
-    if load:
-        seconds["load"] = round(load, 7)
-    if runs:
-        seconds["run"] = round(median(runs), 9)
-    if len(runs) > 1:
-        seconds["runs"] = {"n": len(runs), "min": round(min(runs), 9), "max": round(max(runs), 9)}
-    return seconds
 
 
 def _run(run: RunInfo) -> dict[str, Any]:

@@ -1,0 +1,48 @@
+"""The lines of cases.jsonl.gz: whichever way they are made, the bytes are the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pytest_modelcompat.results import lines as module
+from pytest_modelcompat.results.lines import lines
+from pytest_modelcompat.results.write_line import case_line, dump
+from tests.unit.any_records import RECORDS
+from tests.unit.stored_runs import case, open_store
+
+PLAIN = case(0)
+
+
+def unlike(**changes):
+    return replace(PLAIN, measurement=replace(PLAIN.measurement, **changes))
+
+
+@given(st.lists(RECORDS, max_size=4))
+@example([PLAIN, unlike(run_seconds=()), unlike(load_seconds=0.0), unlike(opset=0, peak_rss=7)])
+@example([unlike(load_seconds=float("inf")), unlike(run_seconds=(float("nan"),))])
+@example([unlike(outputs=()), unlike(outputs=("0" * 64,)), unlike(run_seconds=(0.5, 0.25))])
+@example([replace(PLAIN, check="", unit="", case=""), replace(PLAIN, reference={"rtol": 1e999})])
+@example([replace(PLAIN, cell=""), replace(PLAIN, cell="b\ud800"), replace(PLAIN, reference={})])
+@settings(max_examples=150, deadline=None)
+def test_they_are_those_of_the_records(tmp_path_factory, records) -> None:
+    records = [replace(each, n=n) for n, each in enumerate(records)]
+    seen: list[tuple] = []
+    with open_store(tmp_path_factory.mktemp("run")) as store:
+        store.add_cases(records)
+        made = list(lines(store, lambda *case: seen.append(case)))
+        stored = list(store.cases())
+    assert made == [dump(case_line(each)) for each in stored]
+    assert seen == [
+        (each.cell, each.check, each.unit, each.case, each.judgement.status) for each in stored
+    ]
+
+
+def test_most_of_them_never_become_records(tmp_path, monkeypatch) -> None:
+    """Else nothing is gained, and no other test would tell."""
+    monkeypatch.setattr(module, "record", None)
+    with open_store(tmp_path) as store:
+        store.add_cases([case(n) for n in range(5)])
+        assert len(list(lines(store, lambda *_: None))) == 5
