@@ -23,11 +23,8 @@ from pytest_modelcompat.checks import protocol as checks
 from pytest_modelcompat.environments.releases import IndexUnusableError, releases
 from pytest_modelcompat.environments.spec import environment_of
 from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem, command_line
-from pytest_modelcompat.report import terminal
-from pytest_modelcompat.results import changes_file, plan_file
-from pytest_modelcompat.results.compat import Compat
+from pytest_modelcompat.results import plan_file
 from pytest_modelcompat.results.expect import EntryState
-from pytest_modelcompat.results.load import load as load_run
 from pytest_modelcompat.runner import command
 from pytest_modelcompat.runner import corpora as corpus_files
 from pytest_modelcompat.runner.plan import Plan, PlannedCell
@@ -250,6 +247,12 @@ def finish(running: Running, *, cut: str = "", tell: Callable[[str], None] = _si
         cut: why it was (`interrupted`, `stopped`); the reason of what was not run.
         tell: told how far things are.
     """
+    # Late: a plan, a collection or a mistake needs nothing of it, and numpy takes a while.
+    from pytest_modelcompat.report import terminal  # noqa: PLC0415
+    from pytest_modelcompat.results import changes_file  # noqa: PLC0415
+    from pytest_modelcompat.results.compat import Compat  # noqa: PLC0415
+    from pytest_modelcompat.results.load import load as load_run  # noqa: PLC0415
+
     green = running.finish(cut=cut)
     tell("writing the report")
     folder = running.settings.report

@@ -15,8 +15,6 @@ import netrc
 import os
 import re
 import time
-import urllib.error
-import urllib.request
 from base64 import b64encode
 from datetime import date, datetime, timedelta, timezone
 from html.parser import HTMLParser
@@ -35,6 +33,7 @@ from pytest_modelcompat.runner.command import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from urllib.request import Request
 
 __all__ = ["IndexUnusableError", "releases"]
 
@@ -159,11 +158,13 @@ def _places(env: Mapping[str, str], *, cache: Path) -> tuple[list[str], list[Pat
 
 def _page(url: str, env: Mapping[str, str]) -> list[list[str]]:
     """The files on an index' page of a distribution; none where it has no such page."""
+    from urllib.request import Request  # noqa: PLC0415 - with http and TLS; only a range asks
+
     parts = urlsplit(url)
     if parts.scheme == "file":
         path = Path(unquote(parts.path), "index.html")
         return list(_listed(path.read_bytes(), "text/html", url)) if path.is_file() else []
-    request = urllib.request.Request(_without_user(url), headers={"Accept": _ACCEPT})  # noqa: S310 - http(s) only
+    request = Request(_without_user(url), headers={"Accept": _ACCEPT})  # noqa: S310 - http(s) only
     if parts.scheme not in {"http", "https"}:
         raise IndexUnusableError(words.index_unusable(redact(url), "its scheme is unknown"))
     if user := _user(parts.username, parts.password, parts.hostname or "", env):
@@ -179,16 +180,19 @@ def _page(url: str, env: Mapping[str, str]) -> list[list[str]]:
     raise IndexUnusableError(words.index_unusable(redact(_without_user(url)), redact(why)))
 
 
-def _got(request: urllib.request.Request) -> tuple[list[list[str]] | None, str]:
+def _got(request: Request) -> tuple[list[list[str]] | None, str]:
     """The files of a page, or why they could not be had."""
+    from urllib.error import HTTPError  # noqa: PLC0415 - see `_page`
+    from urllib.request import urlopen  # noqa: PLC0415
+
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - see above
+        with urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - see above
             data = answer.read(LARGEST)
             length = answer.headers.get("Content-Length")
             if length and int(length) != len(data):
                 return None, "the answer ended early"
             return list(_listed(data, answer.headers.get_content_type(), answer.url)), ""
-    except urllib.error.HTTPError as error:
+    except HTTPError as error:
         return ([] if error.code in _ABSENT else None), f"HTTP {error.code} {error.reason}"
     except (OSError, ValueError, KeyError) as error:
         return None, str(getattr(error, "reason", "") or error)

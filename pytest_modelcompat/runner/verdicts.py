@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcompat.results.expect import EntryReport, EntryState, KnownIndex
 from pytest_modelcompat.results.model import Expectation, Outcome, Status
 from pytest_modelcompat.runner.answers import is_late, judged_late
-from pytest_modelcompat.runner.baseline import Baseline
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_modelcompat.matrix.model import Cell
     from pytest_modelcompat.results.kept import Brief
     from pytest_modelcompat.results.model import CaseRecord, CellStatus, Stage
     from pytest_modelcompat.results.store import Store
+    from pytest_modelcompat.runner.baseline import Baseline
     from pytest_modelcompat.runner.board import Board
     from pytest_modelcompat.runner.plan import Plan
 
@@ -50,7 +51,7 @@ class Verdicts:
         self._plan = plan
         self._known = KnownIndex(plan.matrices, today=today, fail_on=fail_on)
         cells = [planned.cell for planned in plan.cells]
-        self._before = Baseline(baseline, cells) if baseline else None
+        self._before = _baseline(baseline, cells) if baseline else None
         self.baseline = self._before.run if self._before else None
         self.issues: tuple[EntryReport, ...] = ()
         self._late = {
@@ -208,6 +209,13 @@ class Verdicts:
                     unit.change(record.expectation.outcome, final.outcome)
         if changed:
             store.set_expectations(changed)
+
+
+def _baseline(folder: Path, cells: Sequence[Cell]) -> Baseline:
+    # Late: reading stored runs is for those who compare.
+    from pytest_modelcompat.runner.baseline import Baseline  # noqa: PLC0415
+
+    return Baseline(folder, cells)
 
 
 def _not_new(found: Expectation) -> Expectation:
