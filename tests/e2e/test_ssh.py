@@ -357,7 +357,7 @@ def project(there: Server, match: str = "Relu, Abs") -> Project:
 @pytest.mark.slow
 class TestWholeRuns:
     def test_a_run_is_green_and_says_where_it_was(self, there: Server, tmp_path: Path) -> None:
-        # measured now: an earlier test's result of this very machine would be as good, and elsewhere
+        # measured now: a result that is kept of this very machine would be told with its folder
         options = ("--compat-matrix", "m.yaml", "--compat-fresh")
         result = project(there).run(tmp_path / "p", *options, timeout=900)
         assert result.code == 0, result.out + result.err
