@@ -10,7 +10,7 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -272,7 +272,10 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _shown(record: StoredCell | StoredCase) -> str:
     """A stored record as JSON for people; hostile characters are escaped."""
-    known = {name: value for name, value in asdict(record).items() if value not in (None, "", {})}
+    from pytest_modelcompat.results.stored import shown  # noqa: PLC0415
+
+    values = asdict(record) if is_dataclass(record) else shown(record)
+    known = {name: value for name, value in values.items() if value not in (None, "", {})}
     return json.dumps(known, indent=2, default=str) + "\n"
 
 

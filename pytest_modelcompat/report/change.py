@@ -17,7 +17,7 @@ from pytest_modelcompat.report.states import OUTCOMES, STATUSES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pytest_modelcompat.report.data import Cases
+    from pytest_modelcompat.report.columns import Cases
 
 __all__ = ["CHANGES", "Change", "changed", "measured", "works"]
 

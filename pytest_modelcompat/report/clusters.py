@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_modelcompat.report.change import CHANGES, measured
-from pytest_modelcompat.report.data import STAGES
+from pytest_modelcompat.report.columns import STAGES
 from pytest_modelcompat.report.lanes import split_framework, version_key
 from pytest_modelcompat.report.states import CASE_STATES, OUTCOMES
 from pytest_modelcompat.report.text import clean
@@ -68,10 +67,7 @@ class Cluster:
 
 def message(data: Data, row: int) -> str:
     """The raw message of a case, cleaned; empty where it has none."""
-    detail = data.cases.details.get(row)
-    if not detail:
-        return ""
-    error = json.loads(detail).get("error") or {}
+    error = data.cases.details.get(row).get("error") or {}
     return clean(error.get("message", ""))
 
 
@@ -111,9 +107,12 @@ def clusters(data: Data, changes: NDArray[np.uint8]) -> tuple[Cluster, ...]:
         groups, key=lambda group: -int((changes[group] == _NEW).sum()) * 10**9 - len(group)
     )
     stops = _stops(data)
+    shown = [np.sort(group) for group in sized[:MAX_CLUSTERS]]
+    # In the order of the rows: that is how details are packed.
+    messages = {row: message(data, row) for row in sorted(int(group[0]) for group in shown)}
     found = [
-        _cluster(data, changes, np.sort(group), stops, since=place < MAX_SINCE)
-        for place, group in enumerate(sized[:MAX_CLUSTERS])
+        _cluster(data, changes, group, stops, messages[int(group[0])], since=place < MAX_SINCE)
+        for place, group in enumerate(shown)
     ]
     rank = {"failure": 0, "known": 1, "info": 2}
     found.sort(key=lambda each: (not each.new, rank[each.kind], -each.cases))
@@ -140,6 +139,7 @@ def _cluster(
     changes: NDArray[np.uint8],
     rows: NDArray[np.int64],
     stops: Stops,
+    told: str,
     *,
     since: bool,
 ) -> Cluster:
@@ -160,7 +160,7 @@ def _cluster(
         state=int(cases.column("state")[first]),
         stage=stage_name,
         signature=_title(state.key, text, units, by_unit=stage == _COMPARE),
-        message=message(data, first),
+        message=told,
         units=tuple(units[:MAX_UNITS]),
         unit_count=len(units),
         cases=len(rows),

@@ -21,7 +21,8 @@ from pytest_modelcompat.report.verdict import KINDS, Step, Verdict, Walk, judge,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_modelcompat.report.data import Cases, Data
+    from pytest_modelcompat.report.columns import Cases
+    from pytest_modelcompat.report.data import Data
     from pytest_modelcompat.report.lanes import Lane
 
 __all__ = ["journeys"]

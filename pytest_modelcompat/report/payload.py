@@ -8,17 +8,18 @@ that the static part is painted first. The page unpacks it with `DecompressionSt
 from __future__ import annotations
 
 import base64
-import gzip
 import json
+import zlib
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_modelcompat.report.change import CHANGES
 from pytest_modelcompat.report.changed import WORDS
+from pytest_modelcompat.report.columns import MARKS, STAGES
 from pytest_modelcompat.report.commands import commands
-from pytest_modelcompat.report.data import MARKS, STAGES
 from pytest_modelcompat.report.lanes import axis_face, axis_name, lanes
 from pytest_modelcompat.report.sections import (
     operators_data,
@@ -30,19 +31,16 @@ from pytest_modelcompat.report.sections import (
 from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES, OUTCOMES, STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from numpy.typing import NDArray
+    from typing_extensions import Buffer
 
     from pytest_modelcompat.report.view import View
 
 __all__ = ["Payload", "pack", "payload"]
 
-CHUNK = 192 * 1024  # bytes of JSON before packing
 BUDGET = 3_300_000  # characters of packed details; failures come first
 RATIO_SCALE = 1000  # log10(error / tolerance) in thousandths
 _NONE, _ZERO, _INFINITE = -32768, -32767, 32767
-_BAD = (OUTCOMES.index("not_ok"), OUTCOMES.index("xpass"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +51,27 @@ class Payload:
     left_out: int
 
 
+class Packer:
+    """Bytes as base64 of gzip, a part at a time; the same bytes always give the same text."""
+
+    def __init__(self) -> None:
+        self._gzip = zlib.compressobj(6, wbits=31)
+        self._parts: list[bytes] = []
+
+    def add(self, data: Buffer) -> None:
+        """Takes some bytes."""
+        self._parts.append(self._gzip.compress(data))
+
+    def text(self) -> str:
+        """All of them, packed; nothing is added afterwards."""
+        return base64.b64encode(b"".join((*self._parts, self._gzip.flush()))).decode("ascii")
+
+
 def pack(data: bytes) -> str:
-    """Bytes as base64 of gzip; the same bytes always give the same text."""
-    return base64.b64encode(gzip.compress(data, compresslevel=6, mtime=0)).decode("ascii")
+    """Bytes as base64 of gzip, in one piece."""
+    packer = Packer()
+    packer.add(data)
+    return packer.text()
 
 
 def payload(view: View) -> Payload:
@@ -73,14 +89,15 @@ def payload(view: View) -> Payload:
         ("ratio", _ratios(cases.column("ratio"))),
         *((name, _fit(cases.column(name))) for name in cases.names),
     ]
-    described, blobs, offset = [], [], 0
+    described, offset = [], 0
+    packed = Packer()
     for name, values in arrays:
-        raw = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<")))
-        blob = raw.tobytes()
-        blob += b"\0" * (-len(blob) % 8)  # typed arrays in the page want aligned starts
+        raw = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<"), copy=False))
+        packed.add(raw.data)
+        gap = -raw.nbytes % 8  # typed arrays in the page want aligned starts
+        packed.add(b"\0" * gap)
         described.append({"name": name, "type": str(values.dtype), "offset": offset})
-        blobs.append(blob)
-        offset += len(blob)
+        offset += raw.nbytes + gap
     chunks, spans, left_out = _details(view)
     meta = {
         **_words(),
@@ -102,7 +119,7 @@ def payload(view: View) -> Payload:
         "leftOut": left_out,
     }  # fmt: skip
     text = json.dumps(meta, separators=(",", ":"), ensure_ascii=False).encode()
-    blocks = [("mc-meta", pack(text)), ("mc-columns", pack(b"".join(blobs)))]
+    blocks = [("mc-meta", pack(text)), ("mc-columns", packed.text())]
     if view.past:
         blocks.append(("mc-past", pack(past_data(view.past))))
     blocks += [(f"mc-details-{n}", chunk) for n, chunk in enumerate(chunks)]
@@ -128,37 +145,17 @@ def _ratios(values: NDArray[Any]) -> NDArray[np.int16]:
 
 def _details(view: View) -> tuple[list[str], list[list[int]], int]:
     """Details of failures first, then of all else that is not plain, within the budget."""
-    cases = view.data.cases
-    rows = np.fromiter(cases.details, np.int64, len(cases.details))
-    failing = np.isin(cases.column("outcome")[rows], _BAD)
-    passed = cases.column("state")[rows] == len(CASE_STATES) - 1
-    ranked = (rows[failing], rows[~failing & ~passed], rows[~failing & passed])
     chunks: list[str] = []
     spans: list[list[int]] = []
     size = left_out = 0
-    for group in ranked:
-        for part in _chunks(cases.details, group.tolist()):
-            if size > BUDGET:
-                left_out += len(part)
-                continue
-            body = b",".join(b'"%d":%s' % (row, cases.details[row]) for row in part)
-            chunks.append(pack(b"{" + body + b"}"))
-            spans.append([part[0], part[-1]])
-            size += len(chunks[-1])
+    for chunk in chain.from_iterable(view.data.cases.details.chunks.values()):
+        if size > BUDGET:
+            left_out += len(chunk.rows)
+            continue
+        chunks.append(base64.b64encode(chunk.packed).decode("ascii"))
+        spans.append([chunk.rows[0], chunk.rows[-1]])
+        size += len(chunks[-1])
     return chunks, spans, left_out
-
-
-def _chunks(details: Any, rows: Iterable[int]) -> Iterator[list[int]]:
-    part: list[int] = []
-    size = 0
-    for row in rows:
-        part.append(row)
-        size += len(details[row])
-        if size >= CHUNK:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
 
 
 def _words() -> dict[str, Any]:

@@ -134,16 +134,16 @@ def machine_of(cell: Cell) -> str:
 
 
 def _rows(data: Data) -> dict[tuple[str, str], dict[int, list[int]]]:
-    """(model, variant) -> cell -> rows with figures."""
+    """(model, variant) -> cell -> numbers of timings."""
     cases = data.cases
     found: dict[tuple[str, str], dict[int, list[int]]] = {}
     key_of, cell_of = cases.column("key"), cases.column("cell")
-    for row, timing in sorted(cases.timings.items()):
-        if not timing.run:
+    for number, row in enumerate(cases.timings.rows):
+        if not cases.timings[number].run:
             continue
         _, unit, case = cases.keys[int(key_of[row])]
         where = found.setdefault((unit, variant_of(unit, case)), {})
-        where.setdefault(int(cell_of[row]), []).append(row)
+        where.setdefault(int(cell_of[row]), []).append(number)
     return found
 
 
@@ -179,17 +179,18 @@ def _model(
         line: list[Figure | None] = []
         before: Figure | None = None
         for cell in track.cells:
-            rows = where.get(cell)
-            figure = _figure(data, rows, before if known else None) if rows else None
+            found = where.get(cell)
+            figure = _figure(data, found, before if known else None) if found else None
             line.append(figure)
             before = figure or before
         figures.append(tuple(line))
     return Model(model=key[0], variant=key[1], figures=tuple(figures))
 
 
-def _figure(data: Data, rows: Sequence[int], before: Figure | None) -> Figure:
+def _figure(data: Data, numbers: Sequence[int], before: Figure | None) -> Figure:
     cases = data.cases
-    seen = [cases.timings[row] for row in rows]
+    seen = [cases.timings[number] for number in numbers]
+    rows = [cases.timings.rows[number] for number in numbers]
     low, high = median(each.low for each in seen), median(each.high for each in seen)
     repeats = min(each.repeats for each in seen)
     loads = [each.load for each in seen if each.load]

@@ -15,7 +15,7 @@ import numpy as np
 from pytest_modelcompat.report.change import CHANGES
 from pytest_modelcompat.report.changed import Changed, changed_of
 from pytest_modelcompat.report.clusters import Cluster, clusters, message
-from pytest_modelcompat.report.data import STAGES
+from pytest_modelcompat.report.columns import STAGES
 from pytest_modelcompat.report.grid import Face, Grid, face, grid
 from pytest_modelcompat.report.journey import journeys
 from pytest_modelcompat.report.lanes import lanes

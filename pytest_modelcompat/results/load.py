@@ -103,9 +103,12 @@ class Run:
         number = 0
         try:
             with open_plain(path) as packed, gzip.GzipFile(fileobj=packed) as file:
-                for data in _lines(file):
+                for line in _lines(file):
                     number += 1
-                    record = stored.case(step(data) if step else data)
+                    record = None if step else stored.quick(line)
+                    if record is None:
+                        data = _decoded(line)
+                        record = stored.case(step(data) if step else data)
                     _count_off(planned, record)
                     if cell is None or record.cell == cell:
                         yield record
@@ -242,13 +245,17 @@ def _constant(name: str) -> Any:
 _decode = json.JSONDecoder(parse_constant=_constant).decode
 
 
-def _lines(file: gzip.GzipFile) -> Iterator[Any]:
+def _lines(file: gzip.GzipFile) -> Iterator[bytes]:
     while line := file.readline(_MOST_LINE + 1):
         if len(line) > _MOST_LINE:
             raise ValueError(f"a line is longer than {_MOST_LINE} bytes")
-        data = _decode(line.decode())
-        # Only an escape can bring a lone surrogate into what was valid UTF-8.
-        yield stored.clean(data) if b"\\ud" in line or b"\\uD" in line else data
+        yield line
+
+
+def _decoded(text: bytes) -> Any:
+    data = _decode(text.decode())
+    # Only an escape can bring a lone surrogate into what was valid UTF-8.
+    return stored.clean(data) if b"\\ud" in text or b"\\uD" in text else data
 
 
 def _json(path: Path, file: IO[bytes]) -> dict[str, Any]:
@@ -256,9 +263,7 @@ def _json(path: Path, file: IO[bytes]) -> dict[str, Any]:
     if len(text) > _MOST_JSON:
         raise errors.stored_bad(path, f"it is larger than {_MOST_JSON} bytes")
     try:
-        data = _decode(text.decode())
-        if b"\\ud" in text or b"\\uD" in text:
-            data = stored.clean(data)
+        data = _decoded(text)
     except (ValueError, RecursionError) as error:
         raise errors.stored_bad(path, _words(error)) from error
     if type(data) is not dict:

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.matrix.match import matches
@@ -24,7 +26,7 @@ from pytest_modelcompat.results.merge_known import all_known
 from pytest_modelcompat.results.model import CellStatus, Outcome, Stage, Status
 from pytest_modelcompat.results.plan_file import cells_digest
 from pytest_modelcompat.results.plan_read import cases_of, check_plan
-from pytest_modelcompat.results.stored import StoredCase, StoredCell
+from pytest_modelcompat.results.stored import StoredCase, StoredCell, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -133,7 +135,7 @@ class Merged:
                 and entry.selects_unit(case.check, case.unit)
                 and entry.selects_case(case.case)
             ):
-                return replace(case, outcome=Outcome.XPASS, known=entry.issue.id)
+                return msgspec.structs.replace(case, outcome=Outcome.XPASS, known=entry.issue.id)
         return case
 
 
@@ -272,9 +274,4 @@ def _hold_against(found: Merged, whole: Mapping[str, Any]) -> None:
 
 def line_of(case: StoredCase) -> str:
     """A case as its line in cases.jsonl.gz."""
-    values = {each.name: getattr(case, each.name) for each in fields(case)}
-    return json.dumps(
-        {name: value for name, value in values.items() if value or name == "n"},
-        separators=(",", ":"),
-        allow_nan=False,
-    )
+    return json.dumps(shown(case), separators=(",", ":"), allow_nan=False)

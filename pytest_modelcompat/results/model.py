@@ -28,8 +28,14 @@ __all__ = [
 ]
 
 
+# Each hashes as the string that it is and equals. What `Enum` puts in its place is a function in
+# Python, which a million results are held up by.
+
+
 class Stage(str, Enum):
     """Where a case or a cell ended."""
+
+    __hash__ = str.__hash__
 
     RESOLVE = "resolve"
     INSTALL = "install"
@@ -45,6 +51,8 @@ class Stage(str, Enum):
 
 class Status(str, Enum):
     """What became of a case."""
+
+    __hash__ = str.__hash__
 
     PASSED = "passed"
     FALLBACK = "fallback"
@@ -63,6 +71,8 @@ class Status(str, Enum):
 class CellStatus(str, Enum):
     """What became of a cell."""
 
+    __hash__ = str.__hash__
+
     COMPLETED = "completed"
     UNSATISFIABLE = "unsatisfiable"
     ENVIRONMENT_FAILED = "environment_failed"
@@ -74,6 +84,8 @@ class CellStatus(str, Enum):
 
 class Outcome(str, Enum):
     """What a status means for the run."""
+
+    __hash__ = str.__hash__
 
     OK = "ok"
     NOT_OK = "not_ok"

@@ -2,35 +2,54 @@
 
 The files may come from anybody. A record is made only of fields that have the right type, numbers
 are finite, and text can be encoded; fields that a later release added are left out.
+
+A case has two ways in. `quick` decodes and checks a line in one step, ten times as fast, and takes
+only what is beyond doubt; whatever it leaves goes through `case`, which knows every exception and
+has the words for what is wrong.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
 
 from pytest_modelcompat.results.model import CellStatus, Outcome, Stage, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["StoredCase", "StoredCell", "StoredEnvironment", "case", "cell", "clean", "environment"]
+__all__ = [
+    "StoredCase",
+    "StoredCell",
+    "StoredEnvironment",
+    "case",
+    "cell",
+    "clean",
+    "environment",
+    "quick",
+    "shown",
+]
+
+_MOST = 2**63
+_Number = Annotated[int, msgspec.Meta(ge=0, le=_MOST - 1)]
+_Figure = Annotated[int, msgspec.Meta(ge=1 - _MOST, le=_MOST - 1)] | float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoredCase:
+class StoredCase(msgspec.Struct, frozen=True, kw_only=True):
     """One line of cases.jsonl.gz; the fields are those of design §6, absent ones are empty."""
 
     cell: str
-    n: int
+    n: _Number = 0
     check: str
     unit: str
     case: str
     status: Status
     outcome: Outcome
-    stage: Stage
-    opset: int = 0
+    stage: Stage = Stage.START
+    opset: _Number = 0
     known: str | None = None
     reason: str = ""
     requested: str = ""
@@ -40,8 +59,8 @@ class StoredCase:
     reference: dict[str, Any] | None = None
     attribution: str | None = None
     attribution_detail: dict[str, Any] | None = None
-    seconds: dict[str, Any] | None = None
-    peak_rss: int = 0
+    seconds: dict[str, _Figure | dict[str, _Figure]] | None = None
+    peak_rss: _Number = 0
     outputs: list[str] | None = None
     expected: str | None = None
     repro: str = ""
@@ -114,7 +133,26 @@ _STATUSES = {each.value: each for each in Status}
 _OUTCOMES = {each.value: each for each in Outcome}
 _STAGES = {each.value: each for each in Stage}
 _CELL_STATUSES = {each.value: each for each in CellStatus}
-_MOST = 2**63
+_decode = msgspec.json.Decoder(StoredCase).decode
+
+
+def quick(line: bytes) -> StoredCase | None:
+    """A line as a record, where nothing about it is unusual.
+
+    Returns:
+        None: `case` is to judge it.
+    """
+    try:
+        return _decode(line)
+    except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
+        return None
+
+
+def shown(record: StoredCase) -> dict[str, Any]:
+    """The fields that have a value, as a line of cases.jsonl.gz has them."""
+    values = msgspec.structs.asdict(record)
+    # n is 0 for a cell's first case; every other zero or empty value means "none".
+    return {name: value for name, value in values.items() if value or name == "n"}
 
 
 def case(data: Any) -> StoredCase:
@@ -234,7 +272,11 @@ def _numbers(values: dict[str, Any], name: str) -> None:
     for value in values.values():
         if type(value) is dict:
             _numbers(value, name)
-        elif type(value) not in (int, float) or not math.isfinite(value):
+        elif (
+            abs(value) >= _MOST  # more than a float takes, perhaps
+            if type(value) is int
+            else type(value) is not float or not math.isfinite(value)
+        ):
             raise ValueError(f"`{name}` holds something that is not a finite number")
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_modelcompat.report.change import CHANGES
-from pytest_modelcompat.report.data import STAGES, read
+from pytest_modelcompat.report.columns import STAGES
+from pytest_modelcompat.report.data import read
 from pytest_modelcompat.report.states import OUTCOMES, STATUSES
 from pytest_modelcompat.report.view import build
 from tests.browser.conftest import KINDS, node_module

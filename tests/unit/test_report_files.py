@@ -214,7 +214,9 @@ def test_what_the_script_reads_is_what_the_run_says(usual: View):
     for name, text in packed.items():
         if name.startswith("mc-details-"):
             details |= json.loads(unpack(text))
-    assert {int(row) for row in details} == set(cases.details)
+    found = {row: json.loads(text) for row, _, text in cases.details.items()}
+    assert {int(row): each for row, each in details.items()} == found
+    assert len(found) == len(cases.details) > 100
     assert [cell["id"] for cell in meta["cells"]] == [cell.id for cell in usual.data.cells]
 
 
@@ -233,16 +235,17 @@ def test_commands_come_back_whole(any_view: View):
 
 
 def test_details_of_failures_are_kept_when_not_all_fits(
-    usual: View, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr("pytest_modelcompat.report.details.CHUNK", 1_000)
+    view = build(read(write(tmp_path, Draw(cases=300))))
     monkeypatch.setattr(f"{payload.__module__}.BUDGET", 1)
-    monkeypatch.setattr(f"{payload.__module__}.CHUNK", 1_000)
-    packed = payload(usual)
+    packed = payload(view)
     kept = json.loads(unpack(dict(packed.blocks)["mc-details-0"]))
-    failing = usual.data.cases.column("state")[[int(row) for row in kept]]
-    assert packed.left_out > 0
+    failing = view.data.cases.column("state")[[int(row) for row in kept]]
+    assert packed.left_out == len(view.data.cases.details) - len(kept) > 0
     assert {page.CASE_STATES[int(state)].tone for state in failing} == {"bad"}
-    assert f"Details of {packed.left_out:,} cases" in text_of(usual)
+    assert f"Details of {packed.left_out:,} cases" in text_of(view)
 
 
 def test_summary_says_the_verdicts_first(usual: View):

@@ -59,7 +59,9 @@ class Item:
         """Count one of its cases."""
         self.counts[case.status.value] = self.counts.get(case.status.value, 0) + 1
         seconds = case.seconds or {}
-        self.seconds += sum(v for v in (seconds.get("load"), seconds.get("run")) if v)
+        self.seconds += sum(
+            v for v in (seconds.get("load"), seconds.get("run")) if isinstance(v, (int, float))
+        )
         self.repro = self.repro or case.repro
         if case.known and case.known not in self.known:
             self.known.append(case.known)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcompat.results.stored import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,15 +25,11 @@ def jsonl_text(run: Run) -> Iterator[str]:
     cells = {cell.id: cell for cell in run.cells}
     for case in run.cases():
         cell = cells[case.cell]
-        line = {
+        line: dict[str, Any] = {
             "@timestamp": when,
             "run": run.info.id,
             "matrix": cell.matrix,
             "axes": cell.axes,
             "cell_status": cell.status.value,
         }
-        for each in fields(case):
-            value = getattr(case, each.name)
-            if value or each.name == "n":
-                line[each.name] = value
-        yield json.dumps(line, allow_nan=False) + "\n"
+        yield json.dumps(line | shown(case), allow_nan=False) + "\n"
