@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_modelcompat.errors.matrix import Sentence
+    from pytest_modelcompat.matrix.model import Calls
 
     Names = Sequence[tuple[str, str]]
 
@@ -61,12 +62,16 @@ class DataSet:
         inputs: (name or position, value).
         outputs: likewise, None where nothing is expected.
         source: the file or folder that the outputs came from, as the user would know it.
+        random: number of a set that is made later, None for one that is given.
+        calls: in which it is given; None: in one.
     """
 
     name: str
     inputs: Sequence[tuple[str | int, Value]]
     outputs: Sequence[tuple[str | int, Value]] | None = None
     source: str = ""
+    random: int | None = None
+    calls: Calls | None = None
 
 
 def read_npz(path: Path, names: Sequence[str] = ()) -> list[tuple[str | int, Value]]:

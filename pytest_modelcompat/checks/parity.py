@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_modelcompat.checks.datasets import DataError, DataSet, read_folder, read_npz
+from pytest_modelcompat.checks.datasets import DataError
+from pytest_modelcompat.checks.model_data import data_sets, facts_of
 from pytest_modelcompat.checks.model_files import ModelFiles, model_files, slug
 from pytest_modelcompat.errors import Problem, UsageProblem
 from pytest_modelcompat.errors import checks as words
@@ -27,9 +28,9 @@ from pytest_modelcompat.worker import onnxdata
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pytest_modelcompat.checks.datasets import DataSet
     from pytest_modelcompat.errors.matrix import Sentence
     from pytest_modelcompat.matrix.model import CheckEntry, Model, Producer
-    from pytest_modelcompat.worker.values import Value
 
 __all__ = ["settings_of", "workload"]
 
@@ -191,7 +192,7 @@ def _build_digest(model: Model) -> str:
 
 def _add(done: _Work, model: Model, variant: _Variant, folder: Path) -> None:
     cases, planned = [], []
-    for set_ in _data_sets(model, variant.files):
+    for set_ in data_sets(model, variant.files):
         reference = _reference(model, set_)
         cases.append(_case(model, variant, set_))
         planned.append((f"{variant.name}/{set_.name}", reference))
@@ -230,41 +231,6 @@ def _libraries(model: Model, variant: _Variant) -> tuple[tuple[str, Path], ...]:
     )
 
 
-def _data_sets(model: Model, files: ModelFiles) -> list[DataSet]:
-    data = model.data
-    if data.folder is not None:
-        return read_folder(data.folder, files.inputs, files.outputs)
-    if data.inputs is not None:
-        names = [name for name, _ in files.inputs]
-        inputs = read_npz(data.inputs, names)
-        if model.path is not None:  # what a producer calls its inputs is only known by then
-            _known(data.inputs.name, inputs, model, files)
-        outputs = None
-        if data.outputs is not None:
-            outputs = read_npz(data.outputs, [name for name, _ in files.outputs])
-        return [
-            DataSet(
-                name=data.inputs.stem,
-                inputs=inputs,
-                outputs=outputs,
-                source=data.outputs.name if data.outputs is not None else "",
-            )
-        ]
-    if data.outputs is not None:
-        raise DataError(words.outputs_without_inputs(model.name))
-    return [DataSet(name=f"random-{n}", inputs=()) for n in range(data.random)]
-
-
-def _known(
-    file: str, inputs: Sequence[tuple[str | int, Value]], model: Model, files: ModelFiles
-) -> None:
-    """Refuse arrays that are no input: a misspelt optional one would be left out without a word."""
-    known = [name for name, _ in files.inputs] + list(files.optional)
-    for key, _ in inputs:
-        if known and isinstance(key, str) and key not in known:
-            raise DataError(words.no_such_input(file, key, model.name, known))
-
-
 def _case(model: Model, variant: _Variant, set_: DataSet) -> dict[str, Any]:
     files = variant.files
     if variant.making is not None:
@@ -282,7 +248,7 @@ def _case(model: Model, variant: _Variant, set_: DataSet) -> dict[str, Any]:
     }
     if model.libraries:
         found["libraries"] = [name for name, _ in _libraries(model, variant)]
-    return {**found, **_random(model, set_)}
+    return {**found, **facts_of(model, set_)}
 
 
 def _unmade(model: Model, set_: DataSet) -> dict[str, Any]:
@@ -294,16 +260,8 @@ def _unmade(model: Model, set_: DataSet) -> dict[str, Any]:
         "inputs": list(set_.inputs),
         "outputs": None if set_.outputs is None else list(set_.outputs),
         "answers": (_reference(model, set_) or {}).get("kind") == "producer",
-        **_random(model, set_),
+        **facts_of(model, set_),
     }
-
-
-def _random(model: Model, set_: DataSet) -> dict[str, Any]:
-    data = model.data
-    if data.folder is not None or data.inputs is not None:
-        return {}
-    number = int(set_.name.rpartition("-")[2])
-    return {"random": {"seed": data.seed, "dims": dict(data.dims), "n": number}}
 
 
 def _quantized(files: ModelFiles, set_: DataSet) -> dict[str, float]:

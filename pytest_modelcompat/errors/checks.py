@@ -18,6 +18,7 @@ __all__ = [
     "no_data_sets",
     "no_such_input",
     "no_such_model",
+    "no_such_tensor",
     "nothing_matches",
     "object_array",
     "outputs_without_inputs",
@@ -82,6 +83,14 @@ def no_such_input(path: str, key: str, model: str, known: Iterable[str]) -> Sent
     return Sentence(
         f"The array {shown(key)} in {shown(path)} is no input of the model {shown(model)}.",
         suggest(key, known) or "Keys are the model's input names, or positions.",
+    )
+
+
+def no_such_tensor(name: str, model: str, known: Iterable[str]) -> Sentence:
+    """A name in `batch` or `sequence` that the model does not have there."""
+    return Sentence(
+        f"The model {shown(model)} has no such tensor there: {shown(name)}.",
+        suggest(name, known) or "These are the names of the model's inputs and outputs.",
     )
 
 

@@ -70,9 +70,9 @@ def bad_build(text: str) -> Sentence:
     return Sentence(f"{shown(text)} is not a function in a file.", "Write `models/net.py::build`.")
 
 
-def random_and_inputs() -> Sentence:
-    """Data are given or made, not both."""
-    return Sentence("Data has `inputs` or `random`, not both.", "Remove one.")
+def two_sources(one: str, other: str) -> Sentence:
+    """Data come from one place."""
+    return Sentence(f"Data has `{one}` or `{other}`, not both.", "Remove one.")
 
 
 def outputs_without_inputs() -> Sentence:

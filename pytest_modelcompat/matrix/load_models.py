@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 from pytest_modelcompat.errors import matrix as words
 from pytest_modelcompat.errors import matrix_checks as check_words
 from pytest_modelcompat.matrix import grammar
+from pytest_modelcompat.matrix.load_data import parse_data
 from pytest_modelcompat.matrix.load_paths import libraries, model_paths
 from pytest_modelcompat.matrix.load_producers import parse_producers
 from pytest_modelcompat.matrix.load_rules import parse_matcher
 from pytest_modelcompat.matrix.load_values import existing_path
-from pytest_modelcompat.matrix.model import Data, Model
+from pytest_modelcompat.matrix.model import Model
 from pytest_modelcompat.matrix.tolerance import parse_tolerances
 from pytest_modelcompat.matrix.yaml_nodes import MapNode, TextNode
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_modelcompat.errors.yaml_file import Sentence
     from pytest_modelcompat.matrix.load_values import Context
+    from pytest_modelcompat.matrix.model import Data
     from pytest_modelcompat.matrix.yaml_nodes import Node
 
 __all__ = ["REFERENCES", "parse_models"]
@@ -29,13 +29,8 @@ __all__ = ["REFERENCES", "parse_models"]
 REFERENCES = ("producer", "onnx", "consensus", "none", "cell:ID")
 _MODEL_KEYS = ("name", "path", "build", "producers", "data", "reference", "tolerance", "when",
                "libraries")  # fmt: skip
-_DATA_KEYS = ("inputs", "outputs", "random", "seed", "dims")
 _MODEL = "{name: net, path: models/net.onnx}"
-_DATA = "{inputs: in.npz, outputs: out.npz}"
 _BUILD = re.compile(r"(?P<file>[^\x00-\x1f]+\.py)::(?P<function>[A-Za-z_][A-Za-z0-9_]*)")
-_MOST_SETS = 10_000
-_MOST_SEED = 2**32 - 1
-_MOST_DIM = 2**31 - 1
 
 
 def parse_models(context: Context, node: Node | None) -> tuple[Model, ...]:
@@ -87,7 +82,7 @@ def _model(context: Context, node: Node) -> Model | None:
         reader.tell(check_words.build_and_producers(missing), node)
     if "libraries" in fields and "path" not in fields:
         reader.tell(check_words.libraries_without_path(), fields["libraries"])
-    data = _data(context, fields.get("data"))
+    data = parse_data(context, fields.get("data"))
     return Model(
         name=name or "",
         libraries=libraries(context, fields.get("libraries")),
@@ -116,60 +111,6 @@ def _build(context: Context, node: Node | None) -> str | None:
         context, TextNode(parts["file"], node.line, node.column, plain=False), "build file"
     )
     return f"{file}::{parts['function']}" if file else None
-
-
-def _data(context: Context, node: Node | None) -> Data:
-    """Files, a folder, or a recipe for random inputs; without any, one random set."""
-    reader = context.reader
-    if node is None:
-        return Data(random=1)
-    if isinstance(node, TextNode):
-        folder = existing_path(context, node, "data folder")
-        if folder and not (folder.is_dir() and any(folder.glob("test_data_set_*"))):
-            reader.tell(check_words.no_data_sets(node.value), node)
-        return Data(folder=folder)
-    fields = reader.fields(node, "`data`", _DATA_KEYS, _DATA)
-    given, made = {"inputs", "outputs"} & set(fields), {"random"} & set(fields)
-    if given and made:
-        reader.tell(check_words.random_and_inputs(), node)
-    elif "outputs" in given and "inputs" not in given:
-        reader.tell(check_words.outputs_without_inputs(), node)
-    elif isinstance(node, MapNode) and not fields:
-        reader.tell(words.missing_key("inputs", "`data`", _DATA), node)
-    if not made:
-        for key in ("seed", "dims"):
-            if key in fields:
-                reader.tell(check_words.random_only(key), fields[key])
-    return Data(
-        inputs=_npz(context, fields.get("inputs")),
-        outputs=_npz(context, fields.get("outputs")),
-        random=reader.integer(fields.get("random"), "`random`", 1, _MOST_SETS) or 0,
-        seed=reader.integer(fields.get("seed"), "`seed`", 0, _MOST_SEED) or 0,
-        dims=_dims(context, fields.get("dims")),
-    )
-
-
-def _npz(context: Context, node: Node | None) -> Path | None:
-    path = existing_path(context, node, "data file")
-    if path and not (path.is_file() and path.suffix == ".npz"):
-        context.reader.tell(check_words.not_npz(getattr(node, "value", "")), node)
-        return None
-    return path
-
-
-def _dims(context: Context, node: Node | None) -> tuple[tuple[str, int], ...]:
-    reader = context.reader
-    if node is None:
-        return ()
-    found = []
-    for key, value in reader.entries(node, "`dims`", "{batch: 2}"):
-        sentence = grammar.printable("A dimension", key.value)
-        if sentence:
-            reader.tell(sentence, key)
-        size = reader.integer(value, f"The dimension {key.value[:60]}", 0, _MOST_DIM)
-        if size is not None:
-            found.append((key.value, size))
-    return tuple(found)
 
 
 def _reference(context: Context, node: Node | None, data: Data, *, built: bool) -> str | None:

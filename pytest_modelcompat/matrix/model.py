@@ -13,6 +13,7 @@ ImageKind = Literal["host", "docker", "nox", "tox", "python", "current", "ssh"]
 CheckName = str
 
 __all__ = [
+    "Calls",
     "Cell",
     "CheckEntry",
     "Data",
@@ -96,11 +97,37 @@ Tolerances = tuple[tuple[str, Tolerance], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Calls:
+    """How a data set is given to a model in several calls, whose answers are one again.
+
+    Attributes:
+        kind: `batch` (so many rows a call) or `step` (so many steps of a sequence a call).
+        size: rows or steps of one call; the last call takes what is left.
+        axis: along which inputs are cut and outputs joined.
+        axes: tensor -> an axis of its own, or None: an input that every call gets whole, an output
+            of which the last call's counts.
+        state: input -> the output of one call that it is given in the next.
+    """
+
+    kind: Literal["batch", "step"]
+    size: int
+    axis: int = 0
+    axes: tuple[tuple[str, int | None], ...] = ()
+    state: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What follows the data set's name: `batch4`, `step1`."""
+        return f"{self.kind}{self.size}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Data:
     """Inputs of a model, and the outputs expected of it.
 
     Either `inputs` (an .npz file, with `outputs` optional), or `folder` (test_data_set_N), or
-    `random` sets made from `seed` with the symbolic dimensions given in `dims`.
+    `random` sets made from `seed` with the symbolic dimensions given in `dims`. Each is given to
+    the model whole, and once more in each way of `calls`.
     """
 
     inputs: Path | None = None
@@ -109,6 +136,7 @@ class Data:
     random: int = 0
     seed: int = 0
     dims: tuple[tuple[str, int], ...] = ()
+    calls: tuple[Calls, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

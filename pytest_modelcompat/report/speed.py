@@ -7,6 +7,7 @@ than two repeats nothing is called faster or slower.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Figure", "Hardware", "Model", "Speed", "Track", "speed"]
 
 _FEWEST = 2  # repeats, to know a spread
+_CALLS = re.compile(r",((?:batch|step)[0-9]+)$")  # how a data set was given, in a case's name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,7 @@ class Track:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A model, or one of the ways in which it was made; figures per track, per version."""
+    """A model, in one way in which it was made and called; figures per track, per version."""
 
     model: str
     variant: str
@@ -134,7 +136,7 @@ def machine_of(cell: Cell) -> str:
 
 
 def _rows(data: Data) -> dict[tuple[str, str], dict[int, list[int]]]:
-    """(model, variant) -> cell -> numbers of timings."""
+    """(model, variant and way of calling it) -> cell -> numbers of timings."""
     cases = data.cases
     found: dict[tuple[str, str], dict[int, list[int]]] = {}
     key_of, cell_of = cases.column("key"), cases.column("cell")
@@ -142,9 +144,16 @@ def _rows(data: Data) -> dict[tuple[str, str], dict[int, list[int]]]:
         if not cases.timings[number].run:
             continue
         _, unit, case = cases.keys[int(key_of[row])]
-        where = found.setdefault((unit, variant_of(unit, case)), {})
+        way = " ".join(filter(None, (variant_of(unit, case), _way(case))))
+        where = found.setdefault((unit, way), {})
         where.setdefault(int(cell_of[row]), []).append(number)
     return found
+
+
+def _way(case: str) -> str:
+    """`batch4`, `step1`: one call of all rows and a call for each are two figures."""
+    found = _CALLS.search(case)
+    return found.group(1) if found else ""
 
 
 def _by_machine(data: Data, lane: Lane) -> dict[str, list[tuple[str, int]]]:

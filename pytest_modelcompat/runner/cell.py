@@ -231,6 +231,8 @@ class CellProcess:
             "repeats": case.repeats,
             "variant": case.variant,
         }
+        if case.whole:
+            found["whole"] = True
         if case.variant is not None:
             found.update(self._order.variants.get(case.variant, {}))
         return found

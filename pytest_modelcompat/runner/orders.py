@@ -90,13 +90,17 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class CaseOrder:
-    """One measurement: case `index` of bundle number `bundle`; n and variant name the answer."""
+    """One measurement: case `index` of bundle number `bundle`; n and variant name the answer.
+
+    `whole` gives the data set in one call, whatever the case says: references are made like that.
+    """
 
     n: int
     bundle: int
     index: int
     repeats: int = 1
     variant: str | None = None
+    whole: bool = False
 
 
 _ADAPTER = "modelcompat_adapter_"  # what a module's name begins with: no package has that name

@@ -173,7 +173,7 @@ def _spec(python: str) -> EnvironmentSpec:
 
 def _order(work: Workload, n: int) -> CaseOrder:
     case = work.cases[n]
-    return CaseOrder(n=n, bundle=case.bundle, index=case.index, repeats=1)
+    return CaseOrder(n=n, bundle=case.bundle, index=case.index, whole=True)
 
 
 def _answer(event: events.Result) -> _Answer:

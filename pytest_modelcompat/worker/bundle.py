@@ -14,6 +14,7 @@ A case is a dictionary:
     rtol, atol           of the suite, where it has any
     opset, op, ir, imports    what the case is about
     random               {"seed", "dims", "n"}: inputs are made in the child
+    calls                how the data set is given in several calls (`calls.py`)
 """
 
 import json

@@ -214,6 +214,7 @@ class Child:
             options={**self.options, **(case.get("options") or {})},
             root=self.order.get("files_root"),
             enter=self.progress.enter,
+            whole=bool(case.get("whole")),
         )
 
     def send(self, message: dict[str, Any], blobs: Sequence[Any] = ()) -> None:

@@ -6,6 +6,7 @@ import os
 import time
 
 from . import confine
+from .calls import Calls
 from .progress import ASSIGN, LOAD, RUN, STAGES
 from .random_inputs import random_inputs
 from .values import Blobs, describe
@@ -42,6 +43,7 @@ def measure(
     options: dict[str, str],
     root: str | None,
     enter: Callable[[int], None],
+    whole: bool = False,
 ) -> tuple[dict[str, Any], Blobs]:
     """Measure case `index` of a bundle.
 
@@ -54,6 +56,7 @@ def measure(
         options: of the adapter.
         root: folder of the models that are files.
         enter: told of each stage but the first before it begins.
+        whole: give the data set in one call, whatever the case says.
 
     Returns:
         The fields of a `result` message, and its raw bytes.
@@ -90,7 +93,9 @@ def measure(
         session.assign()
         entered(RUN)
         feeds = _feeds(bundle, index, session, found, blobs)
-        answers = _run(session, feeds, repeats, found)
+        how = None if whole else bundle.case(index).get("calls")
+        calls = Calls(how, feeds) if how else None
+        answers = _run(session, feeds, calls, repeats, found)
         found["ran_on"] = session.placement()
         if not found["opset"] and hasattr(session, "opset"):
             found["opset"] = max(0, session.opset())
@@ -109,14 +114,22 @@ def measure(
 
 
 def _run(
-    session: Any, feeds: dict[str, Value], repeats: int, found: dict[str, Any]
+    session: Any,
+    feeds: dict[str, Value],
+    calls: Calls | None,
+    repeats: int,
+    found: dict[str, Any],
 ) -> list[list[tuple[str, Value]]]:
     """Run as often as asked; the answers that differ, in order of appearance."""
     answers: list[list[tuple[str, Value]]] = []
     for _ in range(max(1, repeats)):
-        begun = time.perf_counter()
-        answer = session.run(feeds)
-        found["run_seconds"].append(time.perf_counter() - begun)
+        if calls is not None:
+            answer, seconds = calls.run(session)
+        else:
+            begun = time.perf_counter()
+            answer = session.run(feeds)
+            seconds = time.perf_counter() - begun
+        found["run_seconds"].append(seconds)
         if answer not in answers:
             answers.append(answer)
         found["distinct"].append(answers.index(answer) if len(answers) > 1 else 0)

@@ -185,7 +185,9 @@ def _cases(planned, file, place, *, sets, answers, exact):
 def _case(planned, at, file, place, feeds):
     facts = file.facts
     quantized = facts.get("quantized")
+    calls = planned.case(at).get("calls")
     return {
+        **({"calls": calls} if calls else {}),
         "name": planned.case(at)["name"],
         "unit": planned.case(at)["unit"],
         "model": {"file": "{}/{}".format(place, file.main)},

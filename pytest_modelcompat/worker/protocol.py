@@ -16,7 +16,7 @@ Host -> supervisor (its stdin): messages, each a little-endian u32 length and th
      "limits": {"case": s, "import": s, "exit": s, "memory": bytes|null, "threads": n|null},
      "bundles": [path], "files_root": path|null, "path": [folder], "seed": n}
     {"type": "cases", "cases": [{"n", "bundle", "index", "repeats", "variant", "provider"?,
-     "options"?}]}                               any number of times
+     "options"?, "whole"?}]}                     any number of times
     {"type": "finish"}                           no more cases: end when the queue is empty
     end of file                                  die now, with everything that was started (2 s)
 

@@ -22,10 +22,13 @@ XEON = {"cpu": "Intel Xeon", "machine": "x86_64", "cpus": 2}
 
 
 def timed(
-    folder: Path, cells: dict[str, tuple[dict[str, Any], dict[str, Any]]], sets: int = 1
+    folder: Path,
+    cells: dict[str, tuple[dict[str, Any], dict[str, Any]]],
+    sets: int = 1,
+    more: tuple[str, ...] = (),
 ) -> Speed:
     """A run with a model per version: version -> (hardware, seconds)."""
-    models = {f"m/set{n}": ("P", 0.1) for n in range(sets)}
+    models = dict.fromkeys((*(f"m/set{n}" for n in range(sets)), *more), ("P", 0.1))
     small(folder, [Made(version=version, models=models) for version in cells])
     data = json.loads((folder / "run.json").read_text("utf-8"))
     by_id = {}
@@ -96,6 +99,14 @@ def test_medians_over_data_sets(tmp_path: Path):
     figure = found.hardware[0].models[0].figures[0][0]
     assert figure is not None
     assert (figure.run, figure.low, figure.high, figure.sets) == (2.0, 1.0, 3.0, 3)
+
+
+def test_ways_of_calling_are_figures_of_their_own(tmp_path: Path):
+    more = ("m/set0,batch4", "m/torch==1,x/set0", "m/torch==1,x/set0,step1", "m/a,b")
+    found = timed(tmp_path, {"1": (EPYC, took(2.0, 1.0, 3.0))}, more=more)
+    ways = {each.variant: each.figures[0][0] for each in found.hardware[0].models}
+    assert set(ways) == {"", "batch4", "torch==1,x", "torch==1,x step1"}
+    assert [figure.sets for figure in ways.values() if figure] == [2, 1, 1, 1]
 
 
 def test_producer_by_runtime(tmp_path: Path):

@@ -143,7 +143,8 @@ class Worker:
 def as_case(i: int, case: Any) -> dict[str, Any]:
     if isinstance(case, str):
         case = {"run": case}
-    fields = {key: case.pop(key) for key in ("inputs", "outputs", "random", "file") if key in case}
+    known = ("inputs", "outputs", "random", "calls", "file")
+    fields = {key: case.pop(key) for key in known if key in case}
     model = {"file": fields.pop("file")} if "file" in fields else json.dumps(case).encode()
     return {"name": f"case{i}", "unit": "u", "model": model, **fields}
 

@@ -172,6 +172,31 @@ def test_random_inputs_are_made_and_returned(worker) -> None:
     assert all(abs(number) < 10 for number in floats)
 
 
+def test_a_data_set_is_given_in_calls_unless_the_whole_is_asked_for(worker) -> None:
+    pytest.importorskip("numpy")
+    worker.python = sys.executable
+    case = {
+        "load": "session.model['signature'] = [['x', 'float32', [4, 3]]]",
+        "run": "rows = feeds['x'].shape[0].to_bytes(8, 'little')\n"
+        "out = dict(feeds, rows=Value.tensor('int64', (1,), rows))",
+        "random": {"seed": 1, "n": 0, "dims": {}},
+        "calls": {"kind": "batch", "size": 3, "axis": 0},
+    }
+    bundle = worker.bundle([case])
+    with worker.start([bundle]) as process:
+        orders = [cell.CaseOrder(n=n, bundle=0, index=0, repeats=2, whole=bool(n)) for n in (0, 1)]
+        process.submit(orders)
+        process.finish()
+        answers = [event for event in process.events() if isinstance(event, cell.Result)]
+    assert [answer.error for answer in answers] == [None, None]
+    rows = [struct.unpack(f"<{n}q", dict(answer.outputs[0])["rows"].data)
+            for answer, n in zip(answers, (2, 1), strict=True)]  # fmt: skip
+    assert rows == [(3, 1), (4,)]
+    for answer in answers:
+        assert dict(answer.outputs[0])["x"] == dict(answer.inputs)["x"]
+        assert len(answer.run_seconds) == 2
+
+
 # -- what is raised
 
 
