@@ -34,8 +34,8 @@ __all__ = ["KINDS", "kind_of", "prepare", "record"]
 LOG_SHOWN = 8000  # characters
 
 
-class NotBuilt:
-    """A kind of image that the matrix may name and this version cannot make."""
+class NotOffered:
+    """What stands for a kind that no plugin brings: of a plugin that was there once."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -46,7 +46,7 @@ class NotBuilt:
             spec=spec,
             status=CellStatus.UNAVAILABLE,
             stage=Stage.START,
-            reason=words.kind_not_built(self.name),
+            reason=words.kind_not_offered(self.name),
         )
 
     def start(
@@ -81,7 +81,7 @@ KINDS: dict[str, EnvironmentKind] = {
 
 def kind_of(spec: EnvironmentSpec, kinds: Mapping[str, EnvironmentKind] = KINDS) -> EnvironmentKind:
     """The kind that makes this environment, and starts processes in it."""
-    return kinds.get(spec.image.kind) or NotBuilt(spec.image.kind)
+    return kinds.get(spec.image.kind) or NotOffered(spec.image.kind)
 
 
 def prepare(

@@ -20,7 +20,7 @@ __all__ = [
     "environment_busy",
     "install_failed",
     "install_timed_out",
-    "kind_not_built",
+    "kind_not_offered",
     "network_failed",
     "no_answer",
     "no_file_there",
@@ -215,15 +215,9 @@ def environment_busy(seconds: float) -> str:
     )
 
 
-def kind_not_built(kind: str) -> str:
-    """A kind of image that a later version will have."""
-    what = {
-        "docker": "containers are",
-        "nox": "nox sessions of your own are",
-        "tox": "tox environments of your own are",
-        "ssh": "other machines are",
-    }.get(kind, f"images of kind {kind!r} are")
-    return f"Cells in this image cannot run: {what} not built by this version yet."
+def kind_not_offered(kind: str) -> str:
+    """A kind of environment of a plugin that is not here."""
+    return f"No plugin here offers environments of kind {kind!r}: install the one that does."
 
 
 def nothing_installed(requirement: str) -> str:

@@ -96,7 +96,7 @@ class TestEveryKind:
         failure = prepare(spec, cache=cache)
         assert isinstance(failure, Failure)
         assert (failure.status, failure.stage) == (CellStatus.UNAVAILABLE, Stage.START)
-        assert "not built by this version yet" in failure.reason
+        assert "No plugin here offers environments of kind 'moon'" in failure.reason
         with pytest.raises(NotImplementedError):
             kind_of(spec).start(None, [], env={}, files=[], folder=cache)
 

@@ -6,16 +6,15 @@ onnxmltools knows.
 
 from __future__ import annotations
 
-import os
 import warnings
 
 from . import _onnx_file
-from .skl2onnx import predictions, table
+from ._tables import TableExporter
 
 __all__ = ["Exporter"]
 
 
-class Exporter:
+class Exporter(TableExporter):
     """See `exporters`."""
 
     def __init__(self, name, distribution):
@@ -34,15 +33,6 @@ class Exporter:
             "onnx": _onnx_file.onnx_version(),
         }
 
-    def prepare(self, built):
-        return built
-
-    def answer(self, built, feeds):
-        return predictions(built.model, table(feeds))
-
-    def exact(self, built, feeds):
-        return None
-
     def export(self, built, folder, opset):
         from onnxmltools.convert.common.data_types import FloatTensorType
 
@@ -52,9 +42,4 @@ class Exporter:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = self._convert(built.model, initial_types=types, target_opset=opset, **more)
-        with open(os.path.join(folder, "model.onnx"), "wb") as file:
-            file.write(model.SerializeToString())
-        return _onnx_file.described(folder, "model.onnx", count=len(feeds))
-
-    def check(self, folder, file):
-        _onnx_file.check(folder, file)
+        return self.write(model, folder, count=len(feeds))

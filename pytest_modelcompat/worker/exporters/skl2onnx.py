@@ -7,14 +7,13 @@ answers in float64 is cast to the type that the file declares.
 
 from __future__ import annotations
 
-import os
-
 from . import _onnx_file
+from ._tables import TableExporter
 
-__all__ = ["Exporter", "predictions"]
+__all__ = ["Exporter"]
 
 
-class Exporter:
+class Exporter(TableExporter):
     """See `exporters`."""
 
     def __init__(self, name, distribution):
@@ -32,12 +31,6 @@ class Exporter:
             "onnx": _onnx_file.onnx_version(),
         }
 
-    def prepare(self, built):
-        return built
-
-    def answer(self, built, feeds):
-        return predictions(built.model, table(feeds))
-
     def exact(self, built, feeds):
         wide = {
             name: array.astype("float64") if array.dtype.kind == "f" else array
@@ -49,39 +42,14 @@ class Exporter:
         classifier = hasattr(built.model, "predict_proba")
         model = self._skl2onnx.convert_sklearn(
             built.model,
-            initial_types=initial_types(built.data_set(0)),
+            initial_types=_initial_types(built.data_set(0)),
             target_opset=opset,
             options={id(built.model): {"zipmap": False}} if classifier else None,
         )
-        with open(os.path.join(folder, "model.onnx"), "wb") as file:
-            file.write(model.SerializeToString())
-        return _onnx_file.described(folder, "model.onnx")
-
-    def check(self, folder, file):
-        _onnx_file.check(folder, file)
+        return self.write(model, folder)
 
 
-def predictions(model, rows):
-    """What an estimator with scikit-learn's interface answers for a table, in ONNX's order."""
-    import numpy
-
-    if hasattr(model, "predict_proba"):
-        return [numpy.asarray(model.predict(rows)), numpy.asarray(model.predict_proba(rows))]
-    call = model.predict if hasattr(model, "predict") else model.transform
-    found = numpy.asarray(call(rows))
-    return [found.reshape(-1, 1) if found.ndim == 1 else found]
-
-
-def table(feeds):
-    """The one array of the feeds, or columns by name where there are several."""
-    if len(feeds) == 1:
-        return next(iter(feeds.values()))
-    import pandas
-
-    return pandas.DataFrame({name: column.reshape(-1) for name, column in feeds.items()})
-
-
-def initial_types(feeds):
+def _initial_types(feeds):
     """skl2onnx' types of the inputs: any number of rows."""
     from skl2onnx.common import data_types
 
