@@ -198,8 +198,10 @@ def _lock(arguments: argparse.Namespace) -> int:
 
 
 def _rejudge(arguments: argparse.Namespace) -> int:
+    from pytest_modelcompat.members import installed  # noqa: PLC0415 - each pays for itself
     from pytest_modelcompat.results import rejudge  # noqa: PLC0415
 
+    installed()  # with the rules of other plugins
     sys.stdout.write(
         rejudge.command(
             Path(arguments.folder),

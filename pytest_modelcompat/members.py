@@ -17,8 +17,10 @@ from pytest_modelcompat.environments import registry
 from pytest_modelcompat.errors import UsageProblem
 from pytest_modelcompat.errors import members as words
 from pytest_modelcompat.matrix.defaults import defaults
-from pytest_modelcompat.runner.settings import Members
-from pytest_modelcompat.runner.zipapp import ADAPTERS
+from pytest_modelcompat.matrix.grammar import requirement
+from pytest_modelcompat.results import rules
+from pytest_modelcompat.runner.settings import ExporterFile, Members
+from pytest_modelcompat.runner.zipapp import ADAPTERS, EXPORTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,9 +53,22 @@ class Ours:
         """Those of the registry."""
         return {name: checks.check(name) for name in checks.REGISTRY}
 
+    @pytest.hookimpl
+    def pytest_modelcompat_exporters(self) -> Mapping[str, ExporterFile]:
+        """Those of the worker, which knows the module of each."""
+        known = EXPORTERS / "__init__.py"
+        return {name: ExporterFile(known, needs) for name, needs in defaults().exports.items()}
+
+    @pytest.hookimpl
+    def pytest_modelcompat_rules(self) -> Mapping[str, Path]:
+        """Those that judging knows by itself."""
+        return rules.OURS
+
 
 def gather(manager: pytest.PytestPluginManager) -> Members:
     """All members that the plugins of a session bring, ours included.
+
+    From then on, judging knows their rules, too.
 
     Args:
         manager: knows the plugins, and our hooks.
@@ -66,9 +81,12 @@ def gather(manager: pytest.PytestPluginManager) -> Members:
         "environments": _seam(manager, "environments", "kind of environment", _kind, problems),
         "runtimes": _seam(manager, "runtimes", "runtime", _adapter, problems),
         "checks": _seam(manager, "checks", "check", _check, problems),
+        "exporters": _seam(manager, "exporters", "exporter", _exporter, problems),
+        "rules": _seam(manager, "rules", "file of rules", _rules, problems),
     }
     if problems:
         raise UsageProblem(problems)
+    rules.use(found["rules"])
     return Members(**found)
 
 
@@ -115,7 +133,7 @@ def _seam(
             continue
         for name, member in given.items():
             problem = None
-            if not (isinstance(name, str) and name.isidentifier()):
+            if not (isinstance(name, str) and _plain(name, seam).isidentifier()):
                 problem = words.bad_name(what, str(name), owner)
             elif name in owners:
                 problem = words.twice(what, name, owners[name], owner)
@@ -126,6 +144,11 @@ def _seam(
             owners[name] = owner
             found[name] = member
     return found
+
+
+def _plain(name: str, seam: str) -> str:
+    """The name with the hyphens away that exports may have: `onnx-dynamo` is one."""
+    return name.replace("-", "_") if seam == "exporters" else name
 
 
 def _kind(name: str, member: Any, owner: str) -> Problem | None:
@@ -145,4 +168,27 @@ def _adapter(name: str, member: Any, owner: str) -> Problem | None:
     path = Path(member) if isinstance(member, str | Path) else None
     if path is None or path.suffix != ".py" or not path.is_file():
         return words.no_adapter(name, owner, str(member))
+    return None
+
+
+def _exporter(name: str, member: Any, owner: str) -> Problem | None:
+    path = member.path if isinstance(member, ExporterFile) else None
+    if path is None or path.suffix != ".py" or not path.is_file():
+        return words.no_exporter(name, owner, str(path or member))
+    for text in member.needs:
+        if requirement(text) is not None:
+            return words.bad_need(name, owner, str(text))
+    return None
+
+
+def _rules(name: str, member: Any, owner: str) -> Problem | None:
+    path = Path(member) if isinstance(member, str | Path) else None
+    if path is None or not path.is_file():
+        return words.no_rules(name, owner, str(member))
+    if path in rules.OURS.values():
+        return None
+    try:
+        rules.read(path)
+    except ValueError as problem:
+        return words.bad_rules(name, owner, path.name, str(problem).splitlines()[0])
     return None

@@ -23,6 +23,7 @@ from pytest_modelcompat.environments.resolve import lock_from_text
 from pytest_modelcompat.runner import cell, command
 from pytest_modelcompat.runner.events import Refused
 from pytest_modelcompat.runner.orders import place_adapter
+from pytest_modelcompat.runner.settings import ExporterFile
 from pytest_modelcompat.runner.zipapp import worker_file
 from pytest_modelcompat.worker import bundle
 from pytest_modelcompat.worker.values import Value
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from pytest_modelcompat.environments.protocol import WorkerProcess
     from pytest_modelcompat.matrix.model import Limits
 
-__all__ = ["Answer", "Case", "Here", "Tried", "Value", "try_adapter"]
+__all__ = ["Answer", "Case", "ExporterFile", "Here", "Tried", "Value", "try_adapter"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,6 +73,7 @@ def load_matrix(
     checks: Collection[str] = (),
     runtimes: Collection[str] = (),
     kinds: Mapping[str, Mapping[str, str]] | None = None,
+    exports: Mapping[str, tuple[str, ...]] | None = None,
     releases: Mapping[str, Collection[str]] | None = None,
     lookup: Releases | None = None,
 ) -> Matrix:
@@ -84,6 +85,7 @@ def load_matrix(
         checks: names of checks that plugins added.
         runtimes: names of runtime adapters that plugins added.
         kinds: kinds of environments that plugins added, each with its settings (text or path).
+        exports: exporters that plugins added, each with what it needs.
         releases: distribution -> versions that its framework axis has besides the file's.
         lookup: gives the versions in a range; without it ranges are mistakes.
 
@@ -96,6 +98,7 @@ def load_matrix(
         checks=checks,
         runtimes=runtimes,
         kinds=kinds,
+        exports=exports,
         releases=releases,
         lookup=lookup,
     )[0]
@@ -108,6 +111,7 @@ def load_matrices(
     checks: Collection[str] = (),
     runtimes: Collection[str] = (),
     kinds: Mapping[str, Mapping[str, str]] | None = None,
+    exports: Mapping[str, tuple[str, ...]] | None = None,
     releases: Mapping[str, Collection[str]] | None = None,
     lookup: Releases | None = None,
 ) -> tuple[Matrix, ...]:
@@ -120,6 +124,7 @@ def load_matrices(
         checks: see `load_matrix`.
         runtimes: see `load_matrix`.
         kinds: see `load_matrix`.
+        exports: see `load_matrix`.
         releases: see `load_matrix`.
         lookup: see `load_matrix`.
 
@@ -136,6 +141,7 @@ def load_matrices(
                 checks=checks,
                 runtimes=runtimes,
                 kinds=kinds or {},
+                exports=exports or {},
                 releases=lookup,
             )
             loaded = _load(path, of_folder=of_folder, known=known, releases=releases or {})

@@ -43,9 +43,12 @@ def parse_producers(context: Context, node: Node | None) -> tuple[Producer, ...]
             if key not in fields:
                 reader.tell(words.missing_key(key, "A producer", _PRODUCER), item)
         framework = reader.text(fields.get("framework"), "A producer's framework", grammar.pin)
+        known = (*defaults().exports, *context.exports)
+        export = reader.choice(fields.get("export"), "`export`", known) or ""
         producer = Producer(
             framework="==".join(grammar.split_pin(framework)) if framework else "",
-            export=reader.choice(fields.get("export"), "`export`", tuple(defaults().exports)) or "",
+            export=export,
+            needs=context.exports.get(export, ()),
             opset=reader.texts(fields.get("opset"), "`opset`", '["17"]', _opset),
             python=reader.text(fields.get("python"), "A producer's python", grammar.python),
             packages=reader.texts(
@@ -71,7 +74,7 @@ def requirements_of(producer: Producer) -> tuple[str, ...]:
     named = {canonicalize_name(Requirement(each).name) for each in given}
     pin = Requirement(producer.framework)
     version = next(iter(pin.specifier)).version
-    needed = list(defaults().exports.get(producer.export, ()))
+    needed = list(defaults().exports.get(producer.export, producer.needs))
     names = {canonicalize_name(Requirement(each).name) for each in needed}
     for framework, more in defaults().export_adjust.items():
         rule = Requirement(framework)

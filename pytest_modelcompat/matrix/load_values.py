@@ -63,6 +63,7 @@ class Context:
         axis_names: every axis of the matrix, for matchers.
         checks, runtimes: names that plugins added.
         kinds: kinds of environments that plugins added, and their settings.
+        exports: exporters that plugins added, and what each needs.
         releases: distribution, last day or None -> its versions; None where nobody may be asked.
         exclude_newer: of the matrix.
         notes: what readers of the plan should know, filled while loading.
@@ -74,6 +75,7 @@ class Context:
     checks: Collection[str] = ()
     runtimes: Collection[str] = ()
     kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     releases: Releases | None = None
     exclude_newer: str | None = None
     notes: list[str] = field(default_factory=list)

@@ -151,6 +151,7 @@ class Producer:
         packages: what the matrix names besides the framework.
         image: where it runs.
         limits: `case` is for making one file.
+        needs: of an exporter that a plugin brings.
     """
 
     framework: str
@@ -160,6 +161,7 @@ class Producer:
     packages: tuple[str, ...] = ()
     image: Image = field(default_factory=Image)
     limits: Limits = field(default_factory=Limits)
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,14 +11,19 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from pytest_modelcompat.results.model import Stage, Status
 
-__all__ = ["Rule", "classify", "rules_for"]
+__all__ = ["OURS", "Rule", "classify", "read", "rules_for", "use"]
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_COMMON = "common"
 _HEAD, _TAIL = 16384, 4096  # characters of a message that are searched
 _ENDED = frozenset({"raised", "crashed"})
 _STATUSES = frozenset({Status.UNSUPPORTED, Status.GATED, Status.OUT_OF_MEMORY, Status.ERROR})
@@ -60,6 +65,27 @@ class Rule:
         )
 
 
+OURS: Mapping[str, Path] = {
+    place.stem: place
+    for place in sorted((Path(str(files(__package__))) / "rules").glob("*.yaml"))
+    if place.stem != _COMMON
+}
+"""Runtime -> the file with its rules."""
+
+_used: dict[str, Path] = dict(OURS)
+
+
+def use(others: Mapping[str, Path]) -> None:
+    """Know the rules of other plugins' runtimes, too, from now on.
+
+    Args:
+        others: runtime -> file; each can be read.
+    """
+    _used.clear()
+    _used.update({**others, **OURS})
+    rules_for.cache_clear()
+
+
 @cache
 def rules_for(runtime: str) -> tuple[Rule, ...]:
     """The rules of one runtime, its own first, then those common to all.
@@ -70,21 +96,32 @@ def rules_for(runtime: str) -> tuple[Rule, ...]:
         ValueError: a rule file is wrong, which is our mistake.
     """
     found: dict[str, Rule] = {}
-    for name in (runtime, "common"):
-        for rule in _file(name):
+    for path in (_used.get(runtime), _shared(_COMMON)):
+        for rule in read(path) if path else ():
             found.setdefault(rule.id, rule)
     return tuple(found.values())
 
 
-@cache
-def _file(name: str) -> tuple[Rule, ...]:
-    place = files(__package__) / "rules" / f"{name}.yaml"
-    if not name.isidentifier() or not place.is_file():
-        return ()
-    data = yaml.safe_load(place.read_text("utf-8"))
-    rules = [_rule(name, entry) for entry in data["rules"] or ()]
-    for other in data.get("include") or ():
-        rules += _file(other)
+def _shared(name: str) -> Path:
+    return Path(str(files(__package__))) / "rules" / f"{name}.yaml"
+
+
+def read(path: Path) -> tuple[Rule, ...]:
+    """The rules of a file, then those of our files that it includes.
+
+    Raises:
+        ValueError: it is no file of rules; in the words of what is wrong.
+    """
+    try:
+        data = yaml.safe_load(path.read_text("utf-8"))
+        rules = [_rule(path.stem, entry) for entry in data["rules"] or ()]
+        others = [*(data.get("include") or ())]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, re.error) as problem:
+        raise ValueError(f"{type(problem).__name__}: {problem}") from problem
+    for name in others:
+        if name not in OURS:
+            raise ValueError(f"includes {name!r}, which is no runtime of ours")
+        rules += read(OURS[name])
     return tuple(rules)
 
 

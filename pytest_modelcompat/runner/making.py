@@ -30,8 +30,9 @@ from pytest_modelcompat.errors import producers as words
 from pytest_modelcompat.results.model import Measurement, Stage
 from pytest_modelcompat.runner.attending import Ended, attend
 from pytest_modelcompat.runner.command import StoppedError
-from pytest_modelcompat.runner.orders import on_host, process_environment
+from pytest_modelcompat.runner.orders import on_host, place_adapter, process_environment
 from pytest_modelcompat.runner.places import Places
+from pytest_modelcompat.runner.settings import Members
 from pytest_modelcompat.runner.zipapp import worker_file
 from pytest_modelcompat.worker.bundle import Bundle
 
@@ -82,6 +83,7 @@ class Maker:
         cache: the cache folder.
         room: makes a private folder for one job, a context manager.
         fresh: take no failure that was kept.
+        members: kinds of environments, and exporters; ours by default.
     """
 
     def __init__(
@@ -90,7 +92,11 @@ class Maker:
         room: Callable[[str], contextlib.AbstractContextManager[Path]],
         *,
         fresh: bool = False,
+        members: Members | None = None,
     ) -> None:
+        members = members or Members()
+        self._kinds = members.environments
+        self._exporters = members.strange_exporters
         self._cache = cache
         self._room = room
         self._fresh = fresh
@@ -137,6 +143,9 @@ class Maker:
             prepared.lock.digest, prepared.python_version, prepared.image_digest,
             worker_file(self._cache / "worker").name,
         ]  # fmt: skip
+        strange = self._exporters.get(making.producer.export)
+        if strange is not None:
+            parts.append(hashlib.sha256(strange.read_bytes()).hexdigest())
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     # -- one job --------------------------------------------------------------------------------
@@ -189,12 +198,16 @@ class Maker:
         limit: float,
     ) -> Ended:
         """Run the job; its files are in `folder/out` then."""
-        kind = registry.kind_of(prepared.spec)
+        kind = registry.kind_of(prepared.spec, self._kinds)
         producer = making.producer
         file, _, function = making.build.rpartition("::")
         build, planned = folder / "build.py", folder / "planned.bundle"
         shutil.copyfile(file, build)
         shutil.copyfile(data, planned)
+        strange = self._exporters.get(producer.export)
+        files = [build, planned]
+        if strange is not None:
+            files.append(place_adapter(strange, producer.export.replace("-", "_"), folder))
         scratch = folder / "scratch"
         scratch.mkdir()
         worker = worker_file(self._cache / "worker")
@@ -203,6 +216,7 @@ class Maker:
             "build": str(inside(build)),
             "function": function,
             "export": producer.export,
+            "exporter": str(inside(files[-1])) if strange is not None else None,
             "distribution": Requirement(producer.framework).name,
             "opset": int(making.opset) if making.opset else None,
             "bundle": str(inside(planned)),
@@ -213,7 +227,7 @@ class Maker:
             prepared,
             ("-I", str(inside(worker)), "produce"),
             env=process_environment(producer, scratch, producer.limits.threads),
-            files=[worker, build, planned],
+            files=[worker, *files],
             folder=folder,
             limits=producer.limits,
         )

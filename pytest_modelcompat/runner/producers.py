@@ -23,6 +23,7 @@ from pytest_modelcompat.results.model import CellStatus, Measurement
 from pytest_modelcompat.runner.command import StoppedError
 from pytest_modelcompat.runner.making import Made, Maker
 from pytest_modelcompat.runner.places import Places
+from pytest_modelcompat.runner.settings import Members
 from pytest_modelcompat.worker.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Producers:
         made: told of every environment that was prepared.
         jobs: how many exporters run side by side.
         fresh: take no failure that an earlier run has kept.
+        members: kinds of environments, and exporters.
     """
 
     def __init__(
@@ -72,10 +74,12 @@ class Producers:
         *,
         jobs: int,
         fresh: bool,
+        members: Members | None = None,
     ) -> None:
         self._cache = cache
         self._made = made
-        self._maker = Maker(cache, workplace.room, fresh=fresh)
+        self._kinds = (members or Members()).environments
+        self._maker = Maker(cache, workplace.room, fresh=fresh, members=members)
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="producer")
         self._lock = threading.Lock()
         self._environments: dict[EnvironmentSpec, Future[Prepared | Failure]] = {}
@@ -134,7 +138,7 @@ class Producers:
             found = self._environments[spec]
         if mine:
             try:
-                made = registry.prepare(spec, cache=self._cache)
+                made = registry.prepare(spec, cache=self._cache, kinds=self._kinds)
                 self._made(made)
                 found.set_result(made)
             except BaseException as problem:

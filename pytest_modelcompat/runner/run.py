@@ -124,6 +124,7 @@ class Running:
             self._record,
             jobs=settings.jobs,
             fresh=settings.fresh,
+            members=settings.members,
         )
         self._examiner = Examiner(settings.cache, self._workplace.room, self._references.evaluator)
         self._schedule = Schedule(

@@ -15,7 +15,20 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.environments.protocol import EnvironmentKind
 
-__all__ = ["Members", "Settings"]
+__all__ = ["ExporterFile", "Members", "Settings"]
+
+
+@dataclass(frozen=True)
+class ExporterFile:
+    """An exporter that a plugin brings.
+
+    Attributes:
+        path: its Python file.
+        needs: requirements that its environments hold besides the producer's framework.
+    """
+
+    path: Path
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +39,15 @@ class Members:
         environments: kinds.
         runtimes: the adapters' files.
         checks: see `checks.protocol.Check`.
+        exporters: files, and what they need.
+        rules: what a runtime's exceptions mean, a file each.
     """
 
     environments: Mapping[str, EnvironmentKind] = field(default_factory=lambda: KINDS)
     runtimes: Mapping[str, Path] = field(default_factory=dict)
     checks: Mapping[str, Any] = field(default_factory=dict)
+    exporters: Mapping[str, ExporterFile] = field(default_factory=dict)
+    rules: Mapping[str, Path] = field(default_factory=dict)
 
     def names(self) -> dict[str, Any]:
         """What `matrix.load_matrices` has to know of them."""
@@ -38,6 +55,7 @@ class Members:
             "checks": tuple(self.checks),
             "runtimes": tuple(self.runtimes),
             "kinds": self.strange_kinds,
+            "exports": {name: self.exporters[name].needs for name in self.strange_exporters},
         }
 
     @property
@@ -53,6 +71,13 @@ class Members:
     def strange_runtimes(self) -> dict[str, Path]:
         """Adapters of other plugins: files that go into the cell."""
         return {name: path for name, path in self.runtimes.items() if not of_the_worker(path)}
+
+    @property
+    def strange_exporters(self) -> dict[str, Path]:
+        """Exporters of other plugins: files that go into the producer's environment."""
+        return {
+            name: each.path for name, each in self.exporters.items() if not of_the_worker(each.path)
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,14 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
-__all__ = ["ADAPTERS", "of_the_worker", "worker_file"]
+__all__ = ["ADAPTERS", "EXPORTERS", "of_the_worker", "worker_file"]
 
 _PACKAGE = "modelcompat_worker"  # its own name: the cell may have this plugin installed, too
 _SOURCE = Path(__file__).parent.parent / "worker"
 ADAPTERS = _SOURCE / "runtimes"
 """Where our own adapters are."""
+EXPORTERS = _SOURCE / "exporters"
+"""Where our own exporters are."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

@@ -6,6 +6,7 @@ The order, JSON on standard input until that closes; paths as seen from in here:
 
     build, function    the user's file, and the function in it
     export             of `exporters.REGISTRY`
+    exporter           file of an exporter that is none of ours, or null
     distribution       of the framework
     opset              a number, or null
     bundle             data sets as planned: a case each, with inputs or `random`
@@ -112,11 +113,14 @@ class _Job:
 
     def run(self):
         from .exporters import exporter
-        from .exporters.built import Built, load_build
+        from .exporters.built import Built, load_build, loaded
 
         order = self.order
         self.enter(IMPORT)
-        made = exporter(order["export"], order["distribution"])
+        make = exporter
+        if order.get("exporter"):
+            make = loaded(order["exporter"], "modelcompat_exporter").Exporter
+        made = make(order["export"], order["distribution"])
         self.info = made.info()
         self.enter(PRODUCE)
         built = made.prepare(Built(load_build(order["build"], order["function"])()))

@@ -7,6 +7,7 @@ import pytest
 from pytest_modelcompat import hookspecs
 from pytest_modelcompat.members import gather, installed, of_session
 from pytest_modelcompat.runner.settings import Members
+from pytest_modelcompat.worker.exporters import REGISTRY
 from tests.project import SMALL, Project, Result
 
 GOOD = """
@@ -16,6 +17,13 @@ class Place:
     def start(self, prepared, arguments, *, env, files, folder, limits=None): ...
     def inside(self, file, *, prepared, folder): ...
     def workload(self, entry, corpora, *, folder, file=None): ...
+"""
+
+
+FILE = """
+from pathlib import Path
+from pytest_modelcompat.testing import ExporterFile
+HERE = Path(__file__)
 """
 
 
@@ -44,6 +52,19 @@ def run(folder, conftest: str) -> Result:
         ("def pytest_modelcompat_runtimes(): return {7: __file__}", "cannot be named '7'"),
         ("def pytest_modelcompat_checks(): return ['mine']", "gave list, not a mapping"),
         ("def pytest_modelcompat_checks(): pass", "gave NoneType, not a mapping"),
+        ("def pytest_modelcompat_exporters(): return {'mine': __file__}",
+         "which is no Python file"),
+        (FILE + "def pytest_modelcompat_exporters(): return {'m': ExporterFile(Path('no.py'))}",
+         "names 'no.py', which is no Python file"),
+        (FILE + "def pytest_modelcompat_exporters(): return {'m': ExporterFile(HERE, ('-e x',))}",
+         "needs '-e x', which is no requirement"),
+        (FILE + "def pytest_modelcompat_exporters(): return {'onnx-dynamo': ExporterFile(HERE)}",
+         "Two plugins bring an exporter named 'onnx-dynamo'"),
+        ("from pytest_modelcompat.results import rules\n"
+         "def pytest_modelcompat_rules(): return {'onnx': rules.OURS['tvm']}",
+         "Two plugins bring a file of rules named 'onnx'"),
+        ("def pytest_modelcompat_rules(): return {'mine': 'no.yaml'}", "is no file"),
+        ("def pytest_modelcompat_rules(): return {'mine': __file__}", "cannot be read: conftest"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_member_is_a_sentence(tmp_path, source: str, said: str) -> None:
@@ -70,7 +91,10 @@ def test_ours_come_through_the_same_hooks() -> None:
     assert {"host", "docker"} <= set(ours.environments)
     assert {"onnxruntime", "openvino", "onnx", "backend"} <= set(ours.runtimes)
     assert set(ours.checks) == {"op_support", "parity"}
-    assert (ours.strange_kinds, ours.strange_runtimes) == ({}, {}), "none of ours is a stranger"
+    assert set(ours.exporters) == set(REGISTRY)
+    assert set(ours.rules) == set(ours.runtimes)
+    strange = (ours.strange_kinds, ours.strange_runtimes, ours.strange_exporters)
+    assert strange == ({}, {}, {}), "none of ours is a stranger"
 
 
 def test_without_other_plugins_a_command_knows_ours() -> None:

@@ -23,6 +23,7 @@ from pytest_modelcompat.runner.making import Made, Maker
 from pytest_modelcompat.runner.measure import CellEnd
 from pytest_modelcompat.runner.places import Places
 from pytest_modelcompat.runner.plan import Making
+from pytest_modelcompat.runner.settings import ExporterFile, Members
 from pytest_modelcompat.worker import bundle
 from pytest_modelcompat.worker.values import Value
 from tests.unit.planned import a_case, a_cell, a_planned, a_workload
@@ -228,6 +229,20 @@ def test_whatever_decides_a_file_makes_another(
         data = data.replace(data.with_name("other.bundle"))
     assert maker.make(making, data, prepared).key != first.key
     assert job.runs == 2
+
+
+def test_the_file_of_a_strange_exporter_decides_too(
+    monkeypatch, tmp_path, rooms, making, data, prepared
+):
+    job = Job(monkeypatch)
+    file = tmp_path / "mine.py"
+    making = replace(making, producer=replace(PRODUCER, export="mine"))
+    keys = set()
+    for text in ("a = 1\n", "a = 2\n", "a = 2\n"):
+        file.write_text(text, "utf-8")
+        members = Members(exporters={"mine": ExporterFile(file)})
+        keys.add(Maker(tmp_path, rooms, members=members).make(making, data, prepared).key)
+    assert (len(keys), job.runs) == (2, 2)
 
 
 def test_a_failure_that_repeats_itself_is_kept_until_it_is_asked_again(

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from importlib import util
 
-__all__ = ["Built", "File", "as_array", "load_build"]
+__all__ = ["Built", "File", "as_array", "load_build", "loaded"]
 
 _KEYS = ("model", "inputs", "accuracy", "outputs", "dynamic")
 _SHAPES = "(model, inputs), (model, inputs, accuracy) or a mapping with these names"
@@ -76,13 +76,18 @@ def load_build(path, function):
     Raises:
         AttributeError: the file has none of that name. Whatever it raises goes through.
     """
+    return getattr(loaded(path, "modelcompat_build"), function)
+
+
+def loaded(path, name):
+    """A file as a module of that name; whatever it raises goes through."""
     import sys
 
-    spec = util.spec_from_file_location("modelcompat_build", path)
+    spec = util.spec_from_file_location(name, path)
     module = util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # classes of the file are pickled and scripted by their module
+    sys.modules[name] = module  # classes of the file are pickled and scripted by their module
     spec.loader.exec_module(module)
-    return getattr(module, function)
+    return module
 
 
 def as_array(value):
