@@ -60,8 +60,8 @@ def run(folder, conftest: str) -> Result:
          "needs '-e x', which is no requirement"),
         (FILE + "def pytest_modelcompat_exporters(): return {'onnx-dynamo': ExporterFile(HERE)}",
          "Two plugins bring an exporter named 'onnx-dynamo'"),
-        ("from pytest_modelcompat.results import rules\n"
-         "def pytest_modelcompat_rules(): return {'onnx': rules.OURS['tvm']}",
+        (("from pytest_modelcompat.results import rules\n"
+         "def pytest_modelcompat_rules(): return {'onnx': rules.OURS['tvm']}"),
          "Two plugins bring a file of rules named 'onnx'"),
         ("def pytest_modelcompat_rules(): return {'mine': 'no.yaml'}", "is no file"),
         ("def pytest_modelcompat_rules(): return {'mine': __file__}", "cannot be read: conftest"),
