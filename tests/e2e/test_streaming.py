@@ -85,10 +85,13 @@ def test_what_cannot_be_cut_is_an_error_in_plain_words(tmp_path: Path) -> None:
 
 
 def test_the_evaluator_is_asked_for_the_whole(tmp_path: Path) -> None:
-    """Inputs drawn once, its answer to all of them, and steps held to that."""
-    state = "{hidden: next_hidden, memory: next_memory}"
-    steps = f"sequence: {{step: [1, 4], axis: 1, state: {state}}}"
-    result = run(tmp_path, f"{{random: 1, dims: {{time: 12}}, {steps}}}")
-    assert result.code == 0, result.out[-3000:]
-    assert by_way(result) == {"": {"passed"}, "step1": {"passed"}, "step4": {"passed"}}
-    assert {case["reference"]["kind"] for case in result.cases} == {"onnx"}
+    """Steps that lose their state are wrong, whoever makes them: a reference is not made of them."""
+    kept = "axes: {hidden: whole, memory: whole, next_hidden: whole, next_memory: whole}"
+    state = "state: {hidden: next_hidden, memory: next_memory}"
+    given = "random: 1, dims: {time: 12}"
+    lost = run(tmp_path / "lost", f"{{{given}, sequence: {{step: 1, axis: 1, {kept}}}}}")
+    assert by_way(lost) == {"": {"passed"}, "step1": {"failed"}}
+    handed = run(tmp_path / "handed", f"{{{given}, sequence: {{step: [1, 4], axis: 1, {state}}}}}")
+    assert handed.code == 0, handed.out[-3000:]
+    assert by_way(handed) == {"": {"passed"}, "step1": {"passed"}, "step4": {"passed"}}
+    assert {case["reference"]["kind"] for case in lost.cases + handed.cases} == {"onnx"}
