@@ -85,7 +85,7 @@ def test_what_cannot_be_cut_is_an_error_in_plain_words(tmp_path: Path) -> None:
 
 
 def test_the_evaluator_is_asked_for_the_whole(tmp_path: Path) -> None:
-    """Steps that lose their state are wrong, whoever makes them: a reference is not made of them."""
+    """Steps that lose their state are wrong, and no reference is made of them."""
     kept = "axes: {hidden: whole, memory: whole, next_hidden: whole, next_memory: whole}"
     state = "state: {hidden: next_hidden, memory: next_memory}"
     given = "random: 1, dims: {time: 12}"
