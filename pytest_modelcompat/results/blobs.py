@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.results.files import atomic_write, open_plain
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["Blobs", "is_digest"]
 
@@ -32,6 +29,7 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "outputs"
+        self._root = str(self.folder)
         self._seen: set[str] = set()
 
     def path(self, digest: str) -> Path:
@@ -40,9 +38,13 @@ class Blobs:
         Raises:
             StoredRunProblem: that is no digest.
         """
+        return Path(self.name(digest))
+
+    def name(self, digest: str) -> str:
+        """The same as text, for those who have many thousands."""
         if not is_digest(digest):
             raise errors.bad_digest(digest)
-        return self.folder.joinpath(digest[:2], digest)
+        return f"{self._root}/{digest[:2]}/{digest}"
 
     def put(self, data: bytes | memoryview) -> str:
         """Keep these bytes.

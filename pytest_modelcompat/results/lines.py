@@ -1,8 +1,8 @@
 """The lines of cases.jsonl.gz, straight from the store's rows.
 
-Most cases passed, and their lines are put together from pieces that thousands of others have too;
-every other one becomes a record and is encoded in full. Both ways give the same bytes, which a test
-holds for any record.
+Most cases have no error, and their lines are put together from pieces that thousands of others
+have too; every other one becomes a record and is encoded in full. Both ways give the same bytes,
+which a test holds for any record.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcompat.results.model import Status
 from pytest_modelcompat.results.rows import record
 from pytest_modelcompat.results.schema import SHIFT
-from pytest_modelcompat.results.write_line import case_line, dump, seconds_of
+from pytest_modelcompat.results.write_line import case_line, dump
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,23 +60,22 @@ class _Pieces:
             attribution, detail, mismatch, outcome, known,
         ) = row  # fmt: skip
         value = self._texts.value
-        plain = (
-            error is None and mismatch is None and rule is None and signature is None
-            and attribution is None and detail is None and expected is None
-            and (outputs is None or outputs == "=")
-            and (load is None or (type(load) is float and math.isfinite(load)))
-            and (run is None or (type(run) is float and math.isfinite(run)))
-        )  # fmt: skip
-        mappings = self._mapping("ran_on", ran_on), self._mapping("reference", reference)
-        if not plain or None in mappings:
-            made = record(self._texts, cell, row)
-            note(cell, made.check, made.unit, made.case, made.judgement.status)
-            return dump(case_line(made))
+        made = [
+            self._json("mismatch", mismatch),
+            self._mapping("ran_on", ran_on),
+            self._mapping("reference", reference),
+            self._mapping("attribution_detail", detail),
+            _seconds(load, run),
+        ]
+        if error is not None or rule is not None or signature is not None or None in made:
+            whole = record(self._texts, cell, row)
+            note(cell, whole.check, whole.unit, whole.case, whole.judgement.status)
+            return dump(case_line(whole))
         note(cell, value(check), value(unit), value(name), _STATUSES[value(status)])
         if cell != self._cell or not self._head:
             self._cell, self._head = cell, f'{{"cell":{dump(cell)},"n":' if cell else '{"n":'
-        seconds = seconds_of(load or 0.0, () if run is None else (run,))
         piece = self._piece
+        mismatch, ran_on, reference, detail, seconds = (each or "" for each in made)
         return "".join(
             [
                 f"{self._head}{key & _MASK}",
@@ -90,10 +89,15 @@ class _Pieces:
                 piece("known", known),
                 piece("reason", reason),
                 piece("requested", requested),
-                mappings[0] or "",
-                mappings[1] or "",
-                f',"seconds":{dump(seconds)}' if seconds else "",
+                ran_on,
+                mismatch,
+                reference,
+                piece("attribution", attribution),
+                detail,
+                seconds,
                 f',"peak_rss":{peak_rss}' if peak_rss else "",
+                _outputs(outputs) if outputs is not None and outputs != "=" else "",
+                piece("expected", expected),
                 piece("repro", repro),
                 "}",
             ]
@@ -112,13 +116,39 @@ class _Pieces:
         key = (field, number)
         if key in self._made:
             return self._made[key]
-        text = "{}" if number is None else self._texts.value(number)
+        made = self._json(field, None if number is None else self._texts.value(number))
+        return None if made is None else self._keep(key, made)
+
+    @staticmethod
+    def _json(field: str, text: str | None) -> str | None:
+        if text is None or text == "{}":
+            return ""
         if "NaN" in text or "Infinity" in text:  # strings in our files, see `dump`
             return None
-        return self._keep(key, f',"{field}":{text}' if text != "{}" else "")
+        return f',"{field}":{text}'
 
     def _keep(self, key: tuple[str, int | None], made: str) -> str:
         if len(self._made) >= _REMEMBERED:
             self._made.clear()
         self._made[key] = made
         return made
+
+
+def _seconds(load: Any, run: Any) -> str | None:
+    """As `case_line` has them; None where there are several runs, or a number that is none."""
+    load = 0.0 if load is None else load
+    run = 0.0 if (absent := run is None) else run
+    if not (type(load) is type(run) is float and math.isfinite(load + run)):
+        return None
+    if absent:
+        return f',"seconds":{{"load":{round(load, 7)!r}}}' if load else ""
+    if not load:
+        return f',"seconds":{{"run":{round(run, 9)!r}}}'
+    return f',"seconds":{{"load":{round(load, 7)!r},"run":{round(run, 9)!r}}}'
+
+
+def _outputs(text: str) -> str:
+    """Digests, those of what equals its reference left out."""
+    kept = [each for each in text.split(" ") if each != "="]
+    joined = '","'.join(kept)
+    return f',"outputs":["{joined}"]' if kept else ""

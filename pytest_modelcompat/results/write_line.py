@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_modelcompat.results.model import CaseRecord
 
-__all__ = ["case_line", "dump", "seconds_of"]
+__all__ = ["case_line", "dump"]
 
 # Made once: json.dumps with these arguments makes an encoder at every call. Enums are strings.
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -38,7 +38,7 @@ def case_line(case: CaseRecord) -> dict[str, Any]:
         "reference": case.reference,
         "attribution": judged.attribution,
         "attribution_detail": judged.attribution_detail,
-        "seconds": seconds_of(seen.load_seconds, seen.run_seconds),
+        "seconds": _seconds(seen.load_seconds, seen.run_seconds),
         "peak_rss": seen.peak_rss,
         "outputs": [each for each in seen.outputs if each != "="],
         "expected": seen.expected,
@@ -84,7 +84,7 @@ def _error(case: CaseRecord) -> dict[str, Any]:
     return {name: value for name, value in error.items() if value is not None and value != ""}
 
 
-def seconds_of(load: float, runs: tuple[float, ...]) -> dict[str, Any]:
+def _seconds(load: float, runs: tuple[float, ...]) -> dict[str, Any]:
     """What a case took: its load, the median of its runs, and their spread."""
     seconds: dict[str, Any] = {}
     if load:

@@ -104,8 +104,7 @@ class Reuse:
             briefs = list(kept.briefs())
             if len(briefs) != head["cases"]:
                 return None
-            for digest in kept.digests():
-                _adopt(self._blobs.path(digest), blobs.path(digest))
+            _adopt(kept.digests(), self._blobs, blobs)
             end = CellEnd(
                 status=CellStatus(head["status"]),
                 stage=Stage(head["stage"]) if head["stage"] else None,
@@ -136,8 +135,7 @@ class Reuse:
             "started": self._started,
             "cases": len(kept),
         }
-        for digest in kept.digests():
-            _adopt(blobs.path(digest), self._blobs.path(digest))
+        _adopt(kept.digests(), blobs, self._blobs)
         data = f"{json.dumps(head)}\n{kept.to_json()}".encode()
         atomic_write(self._path(key), gzip.compress(data, compresslevel=1, mtime=0))
 
@@ -145,8 +143,19 @@ class Reuse:
         return self._folder / key[:2] / f"{key}.jsonl.gz"
 
 
-def _adopt(source: Path, target: Path) -> None:
+def _adopt(digests: Iterable[str], source: Blobs, target: Blobs) -> None:
     """The same bytes in another folder, without copying them where the disk is the same."""
+    for digest in digests:
+        there, here = source.name(digest), target.name(digest)
+        try:
+            os.link(there, here)
+        except FileExistsError:  # from another cell
+            continue
+        except OSError:  # no folder yet; another disk, or one without links
+            _put(Path(there), Path(here))
+
+
+def _put(source: Path, target: Path) -> None:
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -154,7 +163,7 @@ def _adopt(source: Path, target: Path) -> None:
         os.link(source, target)
     except FileExistsError:  # another thread was faster
         return
-    except OSError:  # another disk, or one without links
+    except OSError:
         atomic_write(target, source.read_bytes())
 
 

@@ -361,7 +361,8 @@ class Running:
         for batch in batches(told, BATCH):
             self._keep([self.verdicts.expect(record) for record in batch])
         statuses = Counter(self.store.recorded(cell.id).values())
-        if statuses[Status.FAILED.value]:
+        releases = {name for work in planned.workloads for name in work.entry.corpus}
+        if statuses[Status.FAILED.value] and len(releases) > 1:  # else there is nothing to compare
             self.store.set_judgements(suspected(self.store, cell.id))
         if self._examiner is not None and not self._stopped:
             self.store.set_judgements(list(self._examiner.judged(planned, self.store)))

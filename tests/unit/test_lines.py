@@ -25,6 +25,14 @@ def unlike(**changes):
 @example([unlike(load_seconds=float("inf")), unlike(run_seconds=(float("nan"),))])
 @example([unlike(outputs=()), unlike(outputs=("0" * 64,)), unlike(run_seconds=(0.5, 0.25))])
 @example([replace(PLAIN, check="", unit="", case=""), replace(PLAIN, reference={"rtol": 1e999})])
+@example(
+    [
+        case(1, outputs=("0" * 64, "="), expected="1" * 64),
+        case(2, status="failed", mismatch={"max_abs": 1.5, "index": [0]}, known="K"),
+        case(3, attribution="optimizer", attribution_detail={"cpu": "passed"}, ran_on=None),
+        case(4, status="error", error={"message": "m", "exit_code": 0}, signature="s"),
+    ]
+)
 @example([replace(PLAIN, cell=""), replace(PLAIN, cell="b\ud800"), replace(PLAIN, reference={})])
 @settings(max_examples=150, deadline=None)
 def test_they_are_those_of_the_records(tmp_path_factory, records) -> None:
@@ -44,5 +52,13 @@ def test_most_of_them_never_become_records(tmp_path, monkeypatch) -> None:
     """Else nothing is gained, and no other test would tell."""
     monkeypatch.setattr(module, "record", None)
     with open_store(tmp_path) as store:
-        store.add_cases([case(n) for n in range(5)])
+        store.add_cases(
+            [
+                case(0),
+                case(1, outputs=("0" * 64, "="), expected="1" * 64),
+                case(2, status="failed", mismatch={"max_abs": 1.5, "index": [0]}, known="K"),
+                case(3, attribution="optimizer", attribution_detail={"cpu": "passed"}, ran_on=None),
+                case(4, status="not_run", reason="stopped", run_seconds=()),
+            ]
+        )
         assert len(list(lines(store, lambda *_: None))) == 5
