@@ -24,7 +24,6 @@ _MACHINES = {3: "i686", 21: "ppc64le", 22: "s390x", 40: "armv7l", 62: "x86_64", 
 _LOAD, _DYNAMIC, _STACK = 1, 2, 0x6474E551
 _NEEDED, _STRINGS, _SONAME, _RPATH, _RUNPATH = 1, 5, 14, 15, 29
 _NEEDS, _NEEDS_COUNT = 0x6FFFFFFE, 0x6FFFFFFF
-_DEFINES, _DEFINES_COUNT = 0x6FFFFFFC, 0x6FFFFFFD
 _EXECUTABLE = 1
 _MOST_SEGMENTS = 512
 _MOST_DYNAMIC = 1 << 20  # bytes
@@ -48,7 +47,6 @@ class SharedObject:
         needed: names of libraries, in its order.
         search: folders to look for them, `$ORIGIN` not yet filled in.
         versions: (library, version) pairs that it needs, such as ("libc.so.6", "GLIBC_2.28").
-        defines: versions that it has for others.
         executable_stack: whether the loader has to make the stack executable.
     """
 
@@ -57,7 +55,6 @@ class SharedObject:
     needed: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
-    defines: tuple[str, ...] = ()
     executable_stack: bool = False
 
 
@@ -131,7 +128,6 @@ class _Reader:
                 if folder
             ),
             versions=tuple(self._needs(single)),
-            defines=tuple(self._defines(single)),
             # who does not say gets an executable one on the oldest of these machines
             executable_stack=machine == "x86_64" if stack is None else stack,
         )
@@ -153,13 +149,6 @@ class _Reader:
                 yield library, self._name(name)
                 one += more
             at += following
-
-    def _defines(self, single: dict[int, int]) -> Iterator[str]:
-        at = self._offset(single[_DEFINES]) if _DEFINES in single else 0
-        for _ in range(min(single.get(_DEFINES_COUNT, 0), _MOST_VERSIONS)):
-            fields = struct.unpack("<HHHHIII", self._bytes(at, 20))
-            yield self._name(struct.unpack("<I", self._bytes(at + fields[5], 4))[0])
-            at += fields[6]
 
     def _name(self, index: int) -> str:
         data = os.pread(self._handle, _LONGEST, self._offset(self._strings + index))

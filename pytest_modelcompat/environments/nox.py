@@ -37,7 +37,7 @@ from pytest_modelcompat.environments.offer import offer_of_host
 from pytest_modelcompat.environments.on_host import OnHost
 from pytest_modelcompat.environments.protocol import EnvironmentSpec, Failure, Lock, Prepared
 from pytest_modelcompat.environments.redact import redact
-from pytest_modelcompat.environments.resolve import Resolved, resolve
+from pytest_modelcompat.environments.resolve import Resolved, locked
 from pytest_modelcompat.errors import environment as words
 from pytest_modelcompat.results.model import CellStatus, Stage
 from pytest_modelcompat.runner.command import Completed, run
@@ -86,17 +86,12 @@ class HostEnvironments(OnHost):
         interpreter = find(wanted, cache=cache)
         if isinstance(interpreter, NoInterpreter):
             return _unavailable(spec, interpreter.reason)
-        resolved = resolve(spec, interpreter, cache=cache)
-        if isinstance(resolved, Failure):
-            return resolved
-        made = self._install(spec, interpreter, resolved, cache=cache)
-        if isinstance(made, Failure) and resolved.cached and made.status is _GONE:
-            # what the kept lock names has been taken away from the index since
-            anew = resolve(spec, interpreter, cache=cache, fresh=True)
-            if isinstance(anew, Failure):
-                return anew
-            return self._install(spec, interpreter, anew, cache=cache)
-        return made
+        return locked(
+            spec,
+            interpreter,
+            lambda resolved: self._install(spec, interpreter, resolved, cache=cache),
+            cache=cache,
+        )
 
     def _install(
         self, spec: EnvironmentSpec, interpreter: Interpreter, resolved: Resolved, *, cache: Path
@@ -123,9 +118,6 @@ class HostEnvironments(OnHost):
 
 def _unavailable(spec: EnvironmentSpec, reason: str) -> Failure:
     return Failure(spec=spec, status=CellStatus.UNAVAILABLE, stage=Stage.START, reason=reason)
-
-
-_GONE = CellStatus.UNSATISFIABLE
 
 
 class _Made:
@@ -234,6 +226,7 @@ class _Made:
             log=self.log,
             lock=self.lock,
             seconds={"resolve": self.resolved.seconds, "install": seconds},
+            gone=trouble is uv.Trouble.NO_SOLUTION,
         )
 
     def _interpreter(self) -> dict[str, Any]:

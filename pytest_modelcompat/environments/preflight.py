@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "notes", "scan", "sentences"]
 
-SCHEMA = 1
+SCHEMA = 2
 SHOWN = 4  # sentences of each kind
 _SHARED = re.compile(r"\.so(\.\d+)*$")
 _OF_LOADER = ("ld-linux", "ld64.so", "linux-vdso", "libpython")  # there before anything is loaded
@@ -168,6 +168,8 @@ def _of_object(
         yield Finding(kind="machine", file=name, wants=read.machine, offered=offer.machine)
         return
     glibc = highest((version for _, version in read.versions), "GLIBC_")
+    if offer.musl and glibc:
+        yield Finding(kind="glibc", file=name, wants=f"GLIBC_{_text(glibc)}", offered="musl")
     if offer.glibc is not None and glibc > offer.glibc:
         yield Finding(
             kind="glibc", file=name, wants=f"GLIBC_{_text(glibc)}", offered=_text(offer.glibc)
@@ -209,7 +211,8 @@ def _of_tags(name: str, text: str, offer: Offer) -> Iterator[Finding]:
     platforms = [one for tag in _TAG.findall(text) for one in tag.split(".")]
     if not platforms or any(_fits(one, offer) for one in platforms):
         return
-    what = f"glibc {_text(offer.glibc)} on {offer.machine}" if offer.glibc else offer.machine
+    libc = f"glibc {_text(offer.glibc)} on " if offer.glibc else "musl on " if offer.musl else ""
+    what = f"{libc}{offer.machine}"
     package = name.split("/")[-2].removesuffix(".dist-info").replace("-", " ")
     yield Finding(kind="tag", file=package, wants=" or ".join(sorted(platforms)), offered=what)
 
@@ -220,7 +223,8 @@ def _fits(platform: str, offer: Offer) -> bool:
     if match := _MANYLINUX.fullmatch(platform):
         floor, machine = (int(match[1]), int(match[2])), match[3]
     if floor is not None:
-        return machine == offer.machine and (offer.glibc is None or floor <= offer.glibc)
+        old_enough = not offer.musl and (offer.glibc is None or floor <= offer.glibc)
+        return machine == offer.machine and old_enough
     if match := _LINUX.fullmatch(platform):
         musl = platform.startswith("musl")
         return match[1] == offer.machine and not (musl and offer.glibc is not None)

@@ -103,16 +103,25 @@ class Prepared:
 class Failure:
     """Why there is no environment, in the words that its cells will carry.
 
-    `retryable` marks what may be the network's or daemon's fault and has been retried already.
+    Attributes:
+        spec: what was asked for.
+        status: of its cells.
+        stage: where it ended.
+        reason: one sentence first, the tool's own explanation after it.
+        log: of resolving and installing.
+        lock: what was to be installed.
+        seconds: {"resolve": s, "install": s}.
+        gone: what the lock names is not to be had any more; a new lock may do.
     """
 
     spec: EnvironmentSpec
     status: CellStatus
     stage: Stage
-    reason: str  # one sentence first, the tool's own explanation after it
+    reason: str
     log: str = ""
     lock: Lock | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    gone: bool = False
 
 
 class PlaceLostError(OSError):

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["command_environment", "redact", "secrets_of"]
+__all__ = ["command_environment", "impersonal", "redact", "secrets_of"]
 
 _PLAIN = frozenset({
     "ALL_PROXY", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LOGNAME", "NETRC", "NO_PROXY",
@@ -44,6 +44,19 @@ _QUERY = re.compile(
     r"(?P<key>[?&](?:[a-z_-]*(?:token|password|secret|key|sig|signature|auth))=)[^&\s'\"`#]+",
     re.IGNORECASE,
 )
+# An address of an index or of what it serves: by its settings, or by its look.
+_INDEXES = frozenset({
+    "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS",
+    "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS",
+})  # fmt: skip
+_ADDRESS = re.compile(
+    r"(?P<origin>https?://[^\s/'\"`<>()]+)(?P<path>[^\s'\"`<>()]*)", re.IGNORECASE
+)
+_SERVED = re.compile(r"/simple(/|\b)|\.(whl|tar\.gz|zip)(\.metadata)?(#|$)", re.IGNORECASE)
+_TOOL = re.compile(
+    r"(?<![\w.$~/-])(?:~|\$\w+)?(?:/[^\s/:'\"`]+)*/bin/(?P<name>uvx?|(?:python|pip)[\d.]*)(?![\w/-])"
+)
+INDEX = "$INDEX"
 _SHORTEST = 6  # a shorter "secret" would blacken half of every text
 MASK = "****"
 
@@ -100,3 +113,32 @@ def redact(text: str, environ: Mapping[str, str] | None = None) -> str:
         text = text.replace(secret, MASK)
     text = _USERINFO.sub(lambda match: f"{match['scheme']}{MASK}@", text)
     return _QUERY.sub(lambda match: match["key"] + MASK, text)
+
+
+def impersonal(log: str, environ: Mapping[str, str] | None = None) -> str:
+    """A log without what is true on one machine only: its index' address, its tools' folders.
+
+    Sentences keep both: who has to mend something must know where. Logs are kept and published.
+
+    Args:
+        log: of uv, pip, or nox around them.
+        environ: where indexes are named; the process' own by default.
+    """
+    given = os.environ if environ is None else environ
+    named = {
+        _origin(match["origin"])
+        for name in _INDEXES.intersection(given)
+        for match in _ADDRESS.finditer(given[name])
+    }
+
+    def told(match: re.Match[str]) -> str:
+        ours = _origin(match["origin"]) in named or _SERVED.search(match["path"])
+        return f"{INDEX}{match['path']}" if ours else match[0]
+
+    return _TOOL.sub(lambda match: match["name"], _ADDRESS.sub(told, log))
+
+
+def _origin(text: str) -> str:
+    """Scheme and host of an address, without who asks."""
+    scheme, _, host = text.partition("://")
+    return f"{scheme}://{host.rpartition('@')[2]}".lower()

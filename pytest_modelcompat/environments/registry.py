@@ -18,7 +18,7 @@ from pytest_modelcompat.environments.protocol import (
     Prepared,
     WorkerProcess,
 )
-from pytest_modelcompat.environments.redact import redact
+from pytest_modelcompat.environments.redact import impersonal, redact
 from pytest_modelcompat.environments.ssh import Remote
 from pytest_modelcompat.errors import environment as words
 from pytest_modelcompat.results.model import CellStatus, EnvironmentRecord, Stage
@@ -124,6 +124,6 @@ def record(made: Prepared | Failure) -> EnvironmentRecord:
         reason="" if isinstance(made, Prepared) else redact(made.reason),
         seconds=dict(made.seconds),
         packages=tuple(f"{name}=={version}" for name, version in lock.packages) if lock else (),
-        log=redact(made.log)[-LOG_SHOWN:],
+        log=impersonal(redact(made.log))[-LOG_SHOWN:],
         reused=isinstance(made, Prepared) and made.reused,
     )

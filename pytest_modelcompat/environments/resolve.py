@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -29,11 +29,13 @@ from pytest_modelcompat.results.model import CellStatus, Stage
 from pytest_modelcompat.runner.command import Completed, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_modelcompat.environments.interpreters import Interpreter
 
-__all__ = ["Resolved", "lock_from_text", "resolve"]
+__all__ = ["Resolved", "lock_from_text", "locked", "resolve"]
+
+_Made = TypeVar("_Made")
 
 LOCK_SCHEMA = 1
 LIFETIME = timedelta(hours=12)  # of a lock without a cut-off date
@@ -112,6 +114,33 @@ def resolve(
         kept, json.dumps({"schema": LOCK_SCHEMA, "made": now, "text": text}), durable=False
     )
     return Resolved(lock=lock_from_text(text), cached=False, seconds=time.monotonic() - began)
+
+
+def locked(
+    spec: EnvironmentSpec,
+    interpreter: Interpreter,
+    install: Callable[[Resolved], _Made | Failure],
+    *,
+    cache: Path,
+) -> _Made | Failure:
+    """Resolve and install; once more where the index no longer has what a kept lock names.
+
+    Args:
+        spec: what the environment must hold.
+        interpreter: that it is for.
+        install: makes it, from a lock.
+        cache: the cache folder.
+    """
+    resolved = resolve(spec, interpreter, cache=cache)
+    if isinstance(resolved, Failure):
+        return resolved
+    made = install(resolved)
+    if not (isinstance(made, Failure) and made.gone and resolved.cached):
+        return made
+    anew = resolve(spec, interpreter, cache=cache, fresh=True)
+    if isinstance(anew, Failure):
+        return anew
+    return made if anew.lock == resolved.lock else install(anew)
 
 
 def lock_from_text(text: str) -> Lock:

@@ -23,7 +23,7 @@ from pytest_modelcompat.environments import preflight
 from pytest_modelcompat.environments import ssh_line as line
 from pytest_modelcompat.environments.interpreters import OLDEST, Interpreter, told_by
 from pytest_modelcompat.environments.listing import SCRIPT, differences, listing_of
-from pytest_modelcompat.environments.offer import offer_of
+from pytest_modelcompat.environments.offer import found_by, look, offer_of
 from pytest_modelcompat.environments.protocol import (
     EnvironmentSpec,
     Failure,
@@ -85,7 +85,10 @@ class Remote:
             log=tree.log,
             facts=_told(facts),
             notes=preflight.notes(
-                tree.packages, tree.lock, lambda: offer_of(target, spec.image.value), cache=cache
+                tree.packages,
+                tree.lock,
+                lambda: offer_of(target, spec.image.value, found_by(facts["libraries"])),
+                cache=cache,
             ),
         )
 
@@ -170,7 +173,7 @@ def _probe(spec: EnvironmentSpec) -> dict[str, Any] | Failure:
     """What the machine says of itself."""
     settings = dict(spec.image.settings)
     python = _python(spec, settings.get("python"))
-    order = {"folder": settings.get("folder", line.FOLDER)}
+    order = {"folder": settings.get("folder", line.FOLDER), "look": look()}
     host = spec.image.value
     try:
         done = _call(spec, "probe", python, line.payload(order), seconds=PROBE)

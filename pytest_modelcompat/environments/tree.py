@@ -26,7 +26,7 @@ from pytest_modelcompat.environments.cache import (
 )
 from pytest_modelcompat.environments.protocol import EnvironmentSpec, Failure, Lock
 from pytest_modelcompat.environments.redact import redact
-from pytest_modelcompat.environments.resolve import resolve
+from pytest_modelcompat.environments.resolve import Resolved, locked
 from pytest_modelcompat.errors import environment as words
 from pytest_modelcompat.results.model import CellStatus, Stage
 from pytest_modelcompat.runner.command import Completed, run
@@ -80,9 +80,14 @@ def tree_for(spec: EnvironmentSpec, target: Interpreter, *, cache: Path) -> Tree
             spec=spec, status=CellStatus.UNAVAILABLE, stage=Stage.RESOLVE,
             reason=words.no_such_platform(target.machine, target.libc),
         )  # fmt: skip
-    resolved = resolve(spec, target, cache=cache)
-    if isinstance(resolved, Failure):
-        return resolved
+    return locked(
+        spec, target, lambda resolved: _tree_of(spec, target, resolved, cache=cache), cache=cache
+    )
+
+
+def _tree_of(
+    spec: EnvironmentSpec, target: Interpreter, resolved: Resolved, *, cache: Path
+) -> Tree | Failure:
     began = time.monotonic()
     key = hashlib.sha256(
         json.dumps([resolved.lock.digest, target.identity, target.machine]).encode()
@@ -122,6 +127,7 @@ def tree_for(spec: EnvironmentSpec, target: Interpreter, *, cache: Path) -> Tree
                     ), log=log,
                     lock=resolved.lock,
                     seconds={"resolve": resolved.seconds, "install": time.monotonic() - began},
+                    gone=trouble is uv.Trouble.NO_SOLUTION,
                 )  # fmt: skip
             atomic_write(folder / MARKER, json.dumps({"log": log}), durable=False)
     return tree(log, reused=False)

@@ -34,7 +34,16 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Completed", "Process", "StoppedError", "allow_all", "run", "start", "stop_all"]
+__all__ = [
+    "Completed",
+    "Process",
+    "StoppedError",
+    "allow_all",
+    "run",
+    "start",
+    "stop_all",
+    "stopped",
+]
 
 OUTPUT_LIMIT = 4 * 2**20  # bytes kept of each stream, half from its beginning, half from its end
 PIPE_SIZE = 2**20  # a worker that writes a few results ahead of a busy host need not wait
@@ -58,6 +67,11 @@ def stop_all() -> None:
         for link in _running:
             with contextlib.suppress(OSError):  # it has just ended by itself
                 link.shutdown(socket.SHUT_WR)
+
+
+def stopped() -> bool:
+    """Whether `stop_all` was called: who waits for something should not wait any longer."""
+    return _stopped.is_set()
 
 
 def allow_all() -> None:

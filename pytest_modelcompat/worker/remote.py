@@ -3,7 +3,7 @@
 Standard library, Python 3.8, imports nothing of the worker's. Every sub-command reads one line of
 JSON from standard input first, and whatever files that line announces right after it.
 
-`probe`    says what this interpreter is, and makes the work folder.
+`probe`    says what this interpreter is and what its loader finds, and makes the work folder.
 `receive`  puts an installed tree into the work folder, whole or not at all.
 `room`     makes a private folder, puts files there and runs a program in it, which inherits the
            rest of standard input. When the program ends, whatever it left behind is ended and the
@@ -126,8 +126,12 @@ def probe(order):
             # frequencies change from one moment to the next
             rows = [row for row in file.read().splitlines() if b"MHz" not in row]
             identity.update(b"\n".join(rows))
+    beside = os.path.join(sys.base_prefix, "lib")
+    space = {}  # type: dict
+    exec(order["look"], space)  # noqa: S102 - the host's own, as this program is
     tell(
         order,
+        libraries=space["offered"]([beside]),
         version=".".join(map(str, sys.version_info[:3])),
         prerelease=sys.version_info[3] != "final",
         implementation=sys.implementation.name,

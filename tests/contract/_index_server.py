@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
+import ssl
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -33,9 +36,24 @@ class IndexServer:
 
     Faults: None, "503", "truncated" (the connection ends early), "slow" (never ends),
     "wrong_hash" (other bytes than announced), "no_hash" (none announced), "401", "503_files".
+
+    Args:
+        tls: makes it speak https, as `localhost`.
+        credentials: "user:password" without which it says 401.
+        watch: called with each request's path and who asks, before it is answered.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        credentials: str = "",
+        watch: Callable[[str, str], object] | None = None,
+    ) -> None:
+        self._tls = tls
+        basic = base64.b64encode(credentials.encode()).decode() if credentials else ""
+        self._authorization = f"Basic {basic}" if basic else ""
+        self._watch = watch
         self.wheels: dict[str, bytes] = {}
         self.fault: str | None = None
         self.requests: list[str] = []
@@ -53,6 +71,10 @@ class IndexServer:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(
+                self._http.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._http.handle_error = lambda *_: None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
@@ -60,7 +82,10 @@ class IndexServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}/simple"
+        port = self._http.server_address[1]
+        return (
+            f"https://localhost:{port}/simple" if self._tls else f"http://127.0.0.1:{port}/simple"
+        )
 
     def add(self, name: str, version: str = "1.0", **more: object) -> bytes:
         data = wheel(name, version, **more)
@@ -75,10 +100,16 @@ class IndexServer:
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path.split("?")[0]
+        given = request.headers.get("Authorization") or ""
         self.requests.append(path)
-        self.seen_authorization.append(request.headers.get("Authorization") or "")
+        self.seen_authorization.append(given)
+        if self._watch is not None:
+            self._watch(path, request.headers.get("User-Agent") or "")
         is_file = path.startswith("/files/")
-        if self.fault == "503" or (self.fault == "503_files" and is_file):
+        wrong = self._authorization and self._authorization != given
+        if wrong:
+            self._send(request, b"who?", status=401)
+        elif self.fault == "503" or (self.fault == "503_files" and is_file):
             self._send(request, b"down", status=503)
         elif self.fault == "401":
             self._send(request, b"who?", status=401)
@@ -132,6 +163,8 @@ class IndexServer:
         request.send_response(status)
         request.send_header("Content-Type", "text/html")
         request.send_header("Content-Length", str(len(data)))
+        if status == 401 and self._authorization:
+            request.send_header("WWW-Authenticate", 'Basic realm="packages"')
         request.end_headers()
         if request.command != "HEAD":
             request.wfile.write(data[: len(data) // 2] if truncated else data)

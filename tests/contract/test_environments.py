@@ -243,6 +243,9 @@ class TestHost:
         assert entry.python == prepared.python_version
         assert set(entry.seconds) == {"resolve", "install"}
         assert "beta==1.0" in entry.log
+        assert "uv pip sync" in entry.log
+        for folder in (uv.program().parent, Path(sys._base_executable).parent):
+            assert str(folder) not in entry.log
         assert record(made(spec_of("beta==1.0"), cache)).reused
 
     def test_nothing_is_installed_in_a_new_one(self, cache: Path) -> None:

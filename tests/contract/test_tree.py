@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -123,3 +124,19 @@ def test_an_index_that_breaks_leaves_nothing(
     assert failure.status is CellStatus.INFRASTRUCTURE_FAILED
     assert failure.lock is not None
     assert not list((tmp_path / "cache" / "environments").glob("*/*"))
+
+
+def test_a_kept_lock_of_which_a_wheel_was_withdrawn(index: IndexServer, tmp_path: Path) -> None:
+    """As on this machine: locked anew, for nobody can install the old one any more."""
+    cache = tmp_path / "cache"
+    index.add("beta", "2.0")
+    first = tree_for(spec_of("beta"), THERE, cache=cache)
+    assert isinstance(first, Tree)
+    assert first.lock.packages == (("beta", "2.0"),)
+    shutil.rmtree(cache / "environments")
+    shutil.rmtree(tmp_path / "uv-cache")
+    del index.wheels["beta-2.0-py3-none-any.whl"]
+    again = tree_for(spec_of("beta"), THERE, cache=cache)
+    assert isinstance(again, Tree), again.reason
+    assert again.lock.packages == (("beta", "1.0"),)
+    assert not again.reused

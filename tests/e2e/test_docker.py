@@ -168,6 +168,27 @@ def test_python_image_and_what_an_image_lacks(tmp_path: Path) -> None:
     assert result.cell(image=engine.NOISY, python="image")["counts"]["passed"] > 0
 
 
+MUTE = f"""\
+FROM {engine.BOOKWORM}
+ENV HOME=/nowhere TMPDIR=/nowhere
+USER 4321:4321
+"""
+
+
+def test_an_image_whose_user_cannot_write_anywhere(tmp_path: Path) -> None:
+    """Nothing of ours does: packages come from outside, and /tmp is the cell's own."""
+    mute = "dockerfile: mute.Dockerfile, user: image"
+    made = project(
+        f"{{id: mute, {mute}}}", f"{{id: mute-inside, {mute}, install: inside}}", match="Relu"
+    ).with_file("matrices/mute.Dockerfile", MUTE)
+    result = made.run(tmp_path, "--compat-matrix=matrices/m.yaml", "--compat-fresh", *PLUGIN)
+    for name in ("mute", "mute-inside"):
+        cell = result.cell(image=name)
+        assert cell["status"] == "completed", cell
+        assert cell["counts"].keys() == {"passed"}
+        assert cell["attestation"]["relaxed"] == ["user: image"]
+
+
 def test_inside_gives_the_same_answers(tmp_path: Path) -> None:
     inside = "{image: 'modelcompat/debian:bookworm', install: inside, id: inside}"
     before = engine.everything()

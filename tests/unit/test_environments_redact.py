@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_modelcompat.environments.redact import MASK, command_environment, redact, secrets_of
+from pytest_modelcompat.environments.redact import (
+    MASK,
+    command_environment,
+    impersonal,
+    redact,
+    secrets_of,
+)
 
 CANARY = "s3cr3t/canary+value"
 
@@ -76,3 +82,40 @@ class TestCommandEnvironment:
         kept = command_environment(environ)
         assert kept["UV_FIND_LINKS"] == f"{tmp_path}/wheels,/abs,https://h/x"
         assert kept["UV_CONFIG_FILE"] == f"{tmp_path}/my/uv.toml"
+
+
+class TestImpersonal:
+    def test_addresses_of_indexes_and_of_files_have_no_host(self) -> None:
+        environ = {"UV_INDEX": "mine=https://me:secret@packages.corp:8443/api/pypi"}
+        log = (
+            "fetched https://packages.corp:8443/api/x/ and https://****@PACKAGES.corp:8443/y\n"
+            "(http://10.0.0.1/root/simple/six) `https://cdn.corp/a/b/six-1.0-py3-none-any.whl`\n"
+            "https://h/six-1.0-py3-none-any.whl.metadata https://h/six-1.0.tar.gz#sha256=00\n"
+            "see https://docs.corp/resolution/ about simple things"
+        )
+        assert impersonal(log, environ) == (
+            "fetched $INDEX/api/x/ and $INDEX/y\n"
+            "($INDEX/root/simple/six) `$INDEX/a/b/six-1.0-py3-none-any.whl`\n"
+            "$INDEX/six-1.0-py3-none-any.whl.metadata $INDEX/six-1.0.tar.gz#sha256=00\n"
+            "see https://docs.corp/resolution/ about simple things"
+        )
+
+    def test_tools_have_no_folder(self) -> None:
+        log = (
+            "nox > Creating virtual environment (uv) using /opt/py/versions/3.11.7/bin/python3.11 "
+            "in .nox/environment\n"
+            "nox > /srv/venv/bin/uv pip sync lock.txt --offline\n"
+            "nox > ~/venv/bin/uv pip sync\nWith '$CACHE/environments/x/bin/python' and /usr/bin/pip"
+        )
+        assert impersonal(log, {}) == (
+            "nox > Creating virtual environment (uv) using python3.11 in .nox/environment\n"
+            "nox > uv pip sync lock.txt --offline\n"
+            "nox > uv pip sync\nWith 'python' and pip"
+        )
+
+    def test_everything_else_stays(self) -> None:
+        log = (
+            "bin/python3 x/bin/uv-like /bin/pythonista a/bin/python /usr/bin/python3/x "
+            "https://h/not-a-wheel.whl.txt six==1.0"
+        )
+        assert impersonal(log, {}) == log

@@ -16,6 +16,7 @@ from pytest_modelcompat.environments.offer import Offer
 from pytest_modelcompat.environments.preflight import Finding, notes, scan, sentences
 from pytest_modelcompat.environments.resolve import lock_from_text
 from pytest_modelcompat.errors import preflight as words
+from pytest_modelcompat.worker import libraries
 from tests.elf_files import shared_object
 
 PLACE = Offer(
@@ -284,7 +285,61 @@ class TestOfferOfHost:
         (tmp_path / "d").mkdir()
         (tmp_path / "d" / "a.conf").write_text("".join(f"{f} # x\n" for f in folders.values()))
         (tmp_path / "ld.so.conf").write_text(f"include {tmp_path}/d/*.conf\n")
-        monkeypatch.setattr(offer, "_CONFIGURED", tmp_path / "ld.so.conf")
-        names, _ = offer._libraries(tuple(offer._folders("x86_64")))
-        assert {"libown.so.1", "libx86_64-linux-gnu.so.1"} <= names
-        assert "libi386-linux-gnu.so.1" not in names
+        monkeypatch.setattr(libraries, "CONFIGURED", str(tmp_path / "ld.so.conf"))
+        found = libraries.default_folders("x86_64")
+        assert {str(folders[name]) for name in ("own", "x86_64-linux-gnu")} <= set(found)
+        assert str(folders["i386-linux-gnu"]) not in found
+
+    def test_a_configuration_that_includes_itself_ends(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = tmp_path / "ld.so.conf"
+        file.write_text(f"include {file}\n/opt/lib\n")
+        assert set(libraries.configured(str(file), 0)) == {"/opt/lib"}
+
+
+class TestOfferElsewhere:
+    """What an image or a machine tells of itself, by the same program as here."""
+
+    PYTHON = Interpreter(
+        path=Path("/usr/bin/python3"), version="3.12.1", implementation="cpython",
+        platform="linux-x86_64", machine="x86_64", libc="glibc 2.36", here=False,
+    )  # fmt: skip
+
+    def test_the_program_is_understood_as_text(self, tmp_path: Path) -> None:
+        (tmp_path / "libown.so.1").touch()
+        (tmp_path / "libstdc++.so.6").write_bytes(
+            b"\0GLIBCXX_3.4.9\0GLIBCXX_3.4.30\0GLIBCXX_DEBUG_MESSAGE_LENGTH\0GLIBCXX_3.4.2"
+        )
+        space: dict = {}
+        exec(offer.look(), space)
+        space["default_folders"] = lambda _: []
+        found = offer.found_by(space["offered"]([str(tmp_path), str(tmp_path / "nowhere"), ""]))
+        assert found.libraries == ("libown.so.1", "libstdc++.so.6")
+        assert found.glibcxx == "3.4.30"
+        place = offer.offer_of(self.PYTHON, "there", found)
+        assert place.libraries == {"libown.so.1", "libstdc++.so.6"}
+        assert (place.glibc, place.glibcxx, place.musl) == ((2, 36), (3, 4, 30), False)
+
+    def test_what_nobody_looked_at_is_not_known(self) -> None:
+        place = offer.offer_of(self.PYTHON, "there", offer.Found())
+        assert (place.libraries, place.glibcxx) == (None, None)
+
+    def test_a_loader_of_musl_counts_for_a_python_without_glibc(self) -> None:
+        found = offer.Found(libraries=(), musl=True)
+        assert not offer.offer_of(self.PYTHON, "there", found).musl
+        assert offer.offer_of(replace(self.PYTHON, libc="-"), "there", found).musl
+
+    def test_what_musl_cannot_run(self, tmp_path: Path) -> None:
+        place = Offer(place="the image", machine="x86_64", musl=True)
+        data = shared_object(versions={"libc.so.6": ("GLIBC_2.17",)})
+        place_files(wheel(tmp_path, "manylinux_2_17_x86_64"), a=data)
+        assert told(tmp_path, place) == [
+            ("tag", "alpha 1.0", "manylinux_2_17_x86_64"), ("glibc", "a.so", "GLIBC_2.17"),
+        ]  # fmt: skip
+        assert sentences(scan(tmp_path, place), place)[0].endswith(
+            "is from a wheel for manylinux_2_17_x86_64, the image is musl on x86_64"
+        )
+        musl = tmp_path / "musl"
+        place_files(wheel(musl, "musllinux_1_2_x86_64"), a=shared_object())
+        assert told(musl, place) == []

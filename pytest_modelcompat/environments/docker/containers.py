@@ -45,6 +45,7 @@ class Wanted:
         network: likewise.
         scratch_exec: programs may be started from its temporary folder.
         scratch: bytes of that folder, at most half of the memory.
+        gpus: numbers of those that it gets; where there are none, as many as the settings say.
     """
 
     image: ImageFound
@@ -60,6 +61,7 @@ class Wanted:
     network: str | None = None
     scratch_exec: bool = False
     scratch: int = SCRATCH_SIZE
+    gpus: tuple[str, ...] = ()
 
 
 def create(engine: Engine, wanted: Wanted) -> str:
@@ -138,13 +140,15 @@ def _confinement(wanted: Wanted) -> dict[str, Any]:
     if settings.shm:
         confinement["shm_size"] = settings.shm
     if settings.gpus:
-        confinement["device_requests"] = [_gpus(settings.gpus)]
+        confinement["device_requests"] = [_gpus(settings.gpus, wanted.gpus)]
     return confinement
 
 
-def _gpus(wanted: str) -> Any:
+def _gpus(wanted: str, devices: tuple[str, ...]) -> Any:
     from docker.types import DeviceRequest  # noqa: PLC0415
 
+    if devices:  # a number alone would always mean the first ones
+        return DeviceRequest(device_ids=list(devices), capabilities=[["gpu"]])
     return DeviceRequest(count=-1 if wanted == "all" else int(wanted), capabilities=[["gpu"]])
 
 

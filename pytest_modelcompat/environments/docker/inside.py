@@ -38,6 +38,7 @@ MEMORY = 4 * 2**30
 LOG_KEPT = 8000
 _WHEELS = f"{ROOT}/wheels"
 _AUTHORITY = f"{ROOT}/ca.pem"
+_GONE = "No matching distribution found"  # as pip says it; of what an index has and its tags allow
 # Reads one line of settings, then lets pip work; dies with its standard input.
 _INSTALL = """\
 import json, os, subprocess, sys, threading
@@ -76,6 +77,7 @@ _PROXIES = (
 _NETWORK_SIGNS = (
     "NewConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ProxyError", "SSLError",
     "Temporary failure in name resolution", "Max retries exceeded", "Connection refused",
+    "Credentials not correct",
 )  # fmt: skip
 
 
@@ -146,10 +148,11 @@ def install(
         EngineLostError, AbsentError: nobody answers.
     """
 
-    def failed(status: CellStatus, reason: str, log: str = "") -> Failure:
+    def failed(status: CellStatus, reason: str, log: str = "", *, gone: bool = False) -> Failure:
         return Failure(
-            spec=spec, status=status, stage=Stage.INSTALL, reason=reason, log=log, lock=lock
-        )
+            spec=spec, status=status, stage=Stage.INSTALL, reason=reason, log=log, lock=lock,
+            gone=gone,
+        )  # fmt: skip
 
     if not tools:
         return failed(CellStatus.UNAVAILABLE, words.no_pip(image.name))
@@ -186,4 +189,5 @@ def install(
     if done.code is None or any(sign in log for sign in _NETWORK_SIGNS):
         reason = environment_words.network_failed("installing", 1, log)
         return failed(CellStatus.INFRASTRUCTURE_FAILED, reason, log)
-    return failed(CellStatus.ENVIRONMENT_FAILED, words.inside_failed(log), log)
+    gone = _GONE in log
+    return failed(CellStatus.ENVIRONMENT_FAILED, words.inside_failed(log), log, gone=gone)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.environments import preflight
-from pytest_modelcompat.environments.cache import LockTimeout, cache_folder, file_lock
-from pytest_modelcompat.environments.docker import choice, images, tree
+from pytest_modelcompat.environments.cache import cache_folder
+from pytest_modelcompat.environments.docker import choice, gpus, images, tree
 from pytest_modelcompat.environments.docker.containers import ROOT, SCRATCH, Wanted
 from pytest_modelcompat.environments.docker.engine import (
     AbsentError,
@@ -31,6 +31,7 @@ from pytest_modelcompat.environments.protocol import EnvironmentSpec, Failure, P
 from pytest_modelcompat.errors import docker as words
 from pytest_modelcompat.matrix.model import Limits
 from pytest_modelcompat.results.model import CellStatus, Stage
+from pytest_modelcompat.runner.command import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,9 +99,13 @@ class Containers:
             mounts[SITE] = prepared.folder
             inner["MODELCOMPAT_SITE"] = SITE
         with contextlib.ExitStack() as held:
-            if settings.gpus:
-                held.enter_context(_gpus(seconds))
+            taken: tuple[str, ...] = ()
             try:
+                if settings.gpus:
+                    folder_of_locks = cache_folder() / "work"
+                    taken = held.enter_context(
+                        gpus.taken(settings.gpus, there=gpus.here(), folder=folder_of_locks)
+                    )
                 wanted = Wanted(
                     image=_image(prepared),
                     command=(*prepared.python, *arguments),
@@ -110,12 +115,13 @@ class Containers:
                     mounts=mounts,
                     memory=limits.memory,
                     seconds=seconds,
+                    gpus=taken,
                 )
                 process = launch(
                     connect(patience=ENGINE_BACK), wanted, released=held.pop_all().close
                 )
-            except AbsentError as absent:
-                raise EngineLostError(str(absent)) from None
+            except (AbsentError, StoppedError) as gone:
+                raise EngineLostError(str(gone)) from None
             except RefusedError as refused:
                 raise EngineLostError(words.engine_refused(refused.explanation)) from None
         return process
@@ -190,7 +196,7 @@ def _prepared(
     found = preflight.notes(
         installed.packages,
         installed.lock,
-        lambda: offer_of(interpreter, f"image {image.name}"),
+        lambda: offer_of(interpreter, f"image {image.name}", probed.libraries),
         cache=cache,
     )
     return replace(
@@ -212,13 +218,3 @@ def _image(prepared: Prepared) -> ImageFound:
     if found is None:
         raise EngineLostError(words.no_image(prepared.spec.image.value, prepared.image_digest))
     return found
-
-
-@contextlib.contextmanager
-def _gpus(seconds: float):  # type: ignore[no-untyped-def]
-    """GPUs are taken by one cell at a time, of all runs on this machine."""
-    try:
-        with file_lock(cache_folder() / "work" / "gpus.lock", timeout=seconds):
-            yield
-    except LockTimeout as error:
-        raise EngineLostError(str(error)) from error

@@ -11,7 +11,7 @@ import io
 import json
 import re
 import tarfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from pytest_modelcompat.environments.docker.containers import Wanted, create, di
 from pytest_modelcompat.environments.docker.engine import RefusedError, connect
 from pytest_modelcompat.environments.docker.once import Done, run_once
 from pytest_modelcompat.environments.interpreters import PROBE, Interpreter, told_by
+from pytest_modelcompat.environments.offer import Found, found_by, look
 from pytest_modelcompat.errors import ModelcompatError
 from pytest_modelcompat.errors import docker as words
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NoAnswerError", "Probed", "probe"]
 
-SCHEMA = 2
+SCHEMA = 3
 SECONDS = 120.0  # emulated interpreters take their time
 MEMORY = 2**30
 _MARK = "modelcompat-probe:"
@@ -41,12 +42,14 @@ _EACH = PROBE + (
 _ALL = """\
 import glob, json, os, subprocess, sys
 each = sys.argv[1]
-seen, found = [], []
+space = {}
+exec(sys.argv[2], space)
+seen, found, beside = [], [], os.environ.get("LD_LIBRARY_PATH", "").split(":")
 places = os.environ.get("PATH", "").split(":")
 places += ["/usr/local/bin", "/usr/bin", "/bin"] + sorted(glob.glob("/opt/*/bin"))
 places += sorted(glob.glob("/opt/python/*/bin")) + sorted(glob.glob("/usr/lib/venv*/bin"))
 names = ["python3", "python"] + ["python3.%d" % minor for minor in range(30)]
-for name in sys.argv[2:] + [os.path.join(place, n) for n in names for place in places if place]:
+for name in sys.argv[3:] + [os.path.join(place, n) for n in names for place in places if place]:
     real = os.path.realpath(name)
     if not os.access(name, os.X_OK) or os.path.isdir(name) or real in seen:
         continue
@@ -56,6 +59,7 @@ for name in sys.argv[2:] + [os.path.join(place, n) for n in names for place in p
     out = process.communicate()[0].decode("utf-8", "replace").strip().splitlines()
     if process.returncode == 0 and len(out) >= 2:
         found.append([name, out[-2], out[-1]])
+        beside.append(os.path.join(os.path.dirname(os.path.dirname(real)), "lib"))
 system = ""
 try:
     for line in open("/etc/os-release"):
@@ -64,7 +68,8 @@ try:
 except (OSError, IOError):
     system = ""
 print("\\n" + "modelcompat-probe:" + json.dumps({"machine": os.uname()[4], "system": system,
-                                                 "found": found}))
+                                                 "found": found,
+                                                 "libraries": space["offered"](beside)}))
 """
 # For images whose only Python has an unusual name.
 _SEARCH = """\
@@ -92,12 +97,14 @@ class Probed:
         system: its release, as it calls itself.
         pythons: the interpreters, the one that is meant by `python3` first.
         tools: of each, which of pip and ensurepip it has.
+        libraries: what its loader finds by itself.
     """
 
     machine: str
     system: str
     pythons: tuple[Interpreter, ...] = ()
     tools: tuple[tuple[str, ...], ...] = ()
+    libraries: Found = field(default_factory=Found)
 
 
 def probe(image: ImageFound, settings: ContainerSettings, *, cache: Path, path: str = "") -> Probed:
@@ -138,11 +145,12 @@ def _read(plain: dict[str, Any]) -> Probed:
             Interpreter(**{**python, "path": Path(python["path"])}) for python in plain["pythons"]
         ),
         tools=tuple(map(tuple, plain["tools"])),
+        libraries=found_by(plain["libraries"]),
     )
 
 
 def _ask(image: ImageFound, settings: ContainerSettings, path: str) -> dict[str, Any]:
-    asked = ["-c", _ALL, _EACH, *([path] if path else [])]
+    asked = ["-c", _ALL, _EACH, look(), *([path] if path else [])]
     refused = ""
     for command in (["python3", *asked], ["python", *asked], ["/bin/sh", "-c", _SEARCH, *asked]):
         if command[0] == "/bin/sh":
@@ -193,6 +201,7 @@ def _understood(image: ImageFound, facts: dict[str, Any]) -> Probed:
         for path, told, has in facts["found"]:
             pythons.append(told_by(json.loads(told), path=Path(path)))
             tools.append(tuple(map(str, json.loads(has))))
+        libraries = found_by(facts["libraries"]) if "libraries" in facts else Found()
     except (ValueError, KeyError, TypeError):
         raise NoAnswerError(words.strange_answer(image.name, str(facts))) from None
     machine = facts["machine"] or _MACHINES.get(image.architecture, image.architecture)
@@ -201,6 +210,7 @@ def _understood(image: ImageFound, facts: dict[str, Any]) -> Probed:
         system=str(facts["system"]),
         pythons=tuple(pythons),
         tools=tuple(tools),
+        libraries=libraries,
     )
 
 

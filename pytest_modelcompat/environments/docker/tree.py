@@ -24,7 +24,7 @@ from pytest_modelcompat.environments.cache import (
 )
 from pytest_modelcompat.environments.docker import inside, warm
 from pytest_modelcompat.environments.protocol import EnvironmentSpec, Failure, Lock
-from pytest_modelcompat.environments.resolve import Resolved, resolve
+from pytest_modelcompat.environments.resolve import Resolved, locked
 from pytest_modelcompat.environments.tree import Tree, kept_log, tree_for
 
 if TYPE_CHECKING:
@@ -77,9 +77,15 @@ def install(order: Order, *, cache: Path) -> Tree | Failure:
 
 
 def _inside(order: Order, *, cache: Path) -> Tree | Failure:
-    resolved = resolve(order.spec, order.interpreter, cache=cache)
-    if isinstance(resolved, Failure):
-        return resolved
+    return locked(
+        order.spec,
+        order.interpreter,
+        lambda resolved: _made_inside(order, resolved, cache=cache),
+        cache=cache,
+    )
+
+
+def _made_inside(order: Order, resolved: Resolved, *, cache: Path) -> Tree | Failure:
     began = time.monotonic()
     lock: Lock = resolved.lock
     parts: list[Any] = [
