@@ -248,6 +248,8 @@ def _case(model: Model, variant: _Variant, set_: DataSet) -> dict[str, Any]:
     }
     if model.libraries:
         found["libraries"] = [name for name, _ in _libraries(model, variant)]
+    if model.library_modules:
+        found["library_modules"] = list(model.library_modules)
     return {**found, **facts_of(model, set_)}
 
 

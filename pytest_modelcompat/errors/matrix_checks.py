@@ -60,6 +60,13 @@ def library_is_no_file() -> Sentence:
     return Sentence("A library of operators is a file.", "Name the .so file.")
 
 
+def bad_library_module(name: str) -> Sentence:
+    """No name that Python could import."""
+    return Sentence(
+        f"{shown(name)} is no name of a module.", "Write `module:onnxruntime_extensions`."
+    )
+
+
 def libraries_without_path() -> Sentence:
     """A producer's file has no libraries."""
     return Sentence("`libraries` belong to `path`.", "Remove them.")

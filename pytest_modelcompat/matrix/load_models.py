@@ -82,10 +82,12 @@ def _model(context: Context, node: Node) -> Model | None:
         reader.tell(check_words.build_and_producers(missing), node)
     if "libraries" in fields and "path" not in fields:
         reader.tell(check_words.libraries_without_path(), fields["libraries"])
+    files, modules = libraries(context, fields.get("libraries"))
     data = parse_data(context, fields.get("data"))
     return Model(
         name=name or "",
-        libraries=libraries(context, fields.get("libraries")),
+        libraries=files,
+        library_modules=modules,
         build=_build(context, fields.get("build")),
         producers=parse_producers(context, fields.get("producers")),
         data=data,

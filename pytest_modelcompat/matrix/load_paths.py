@@ -23,6 +23,7 @@ __all__ = ["libraries", "model_paths"]
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PATTERN = re.compile(r"[*?\[]")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_MODULE = "module:"
 _MOST = 1000  # files of one pattern
 
 
@@ -55,16 +56,29 @@ def model_paths(context: Context, node: Node | None) -> list[tuple[str, Path]]:
     return found
 
 
-def libraries(context: Context, node: Node | None) -> tuple[Path, ...]:
-    """Libraries of operators that a model needs; loaded in its cell, never here."""
-    found = []
+def libraries(context: Context, node: Node | None) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Libraries of operators that a model needs; loaded in its cell, never here.
+
+    Returns:
+        Files, and (from `module:NAME`) modules that are installed in the cell and know their
+        library.
+    """
+    files, modules = [], []
     for item in context.reader.items(node, "`libraries`", "[ops/libmine.so]"):
+        text = item.value if isinstance(item, TextNode) else ""
+        if text.startswith(_MODULE):
+            name = text.removeprefix(_MODULE)
+            if all(part.isidentifier() for part in name.split(".")):
+                modules.append(name)
+            else:
+                context.reader.tell(check_words.bad_library_module(name), item)
+            continue
         path = existing_path(context, item, "library of operators")
         if path is not None and not path.is_file():
             context.reader.tell(check_words.library_is_no_file(), item)
         elif path is not None:
-            found.append(path)
-    return tuple(found)
+            files.append(path)
+    return tuple(files), tuple(modules)
 
 
 def _with(node: Node, text: str) -> TextNode:

@@ -177,6 +177,7 @@ class Model:
     tolerance: Tolerances = ()
     when: Matcher = field(default_factory=Matcher)
     libraries: tuple[Path, ...] = ()  # of operators; loaded in the cell only
+    library_modules: tuple[str, ...] = ()  # installed in the cell, and know such a library
     line: int = 0
 
 

@@ -151,12 +151,10 @@ def _model(bundle: Bundle, index: int, root: str | None) -> Any:
 def _with_libraries(
     case: dict[str, Any], options: dict[str, str], root: str | None
 ) -> dict[str, str]:
-    """The options, with the paths of the operators' libraries that the model comes with."""
-    names = case.get("libraries")
-    if not names:
-        return options
-    paths = [confine.locate(root or "", name) for name in names]
-    return {**options, "custom_ops": os.pathsep.join(paths)}
+    """The options, with the operators' libraries that the model comes with or names by module."""
+    places = [confine.locate(root or "", name) for name in case.get("libraries") or ()]
+    places += case.get("library_modules") or ()
+    return {**options, "custom_ops": os.pathsep.join(places)} if places else options
 
 
 def _feeds(

@@ -94,6 +94,17 @@ def test_libraries_travel_with_the_model(folder, tmp_path):
     assert parity.workload(entry, folder=tmp_path / "cache").digest != work.digest
 
 
+def test_a_library_may_be_a_module_of_the_cell(folder, tmp_path):
+    model = "{name: net, path: models/x.tflite, reference: none, libraries: [%s]}"
+    entry = load(folder, model % "'module:onnxruntime_extensions', 'module:a.b'")
+    work = parity.workload(entry, folder=tmp_path / "cache")
+    found = Bundle.open(work.bundles[0]).case(0)
+    assert found["library_modules"] == ["onnxruntime_extensions", "a.b"]
+    assert "libraries" not in found
+    for wrong in ("module:", "module:a-b", "module:../x"):
+        assert "is no name of a module" in told(folder, model % f"'{wrong}'")
+
+
 def test_libraries_are_files_of_a_model_that_is_one(folder):
     assert "is a file" in told(folder, "{name: net, path: models/a.onnx, libraries: [models]}")
     assert "There is no" in told(folder, "{name: net, path: models/a.onnx, libraries: [a.so]}")

@@ -31,7 +31,8 @@ exception travels to the host with its type and message and is classified there.
 
 `Value` is `worker.values.Value`. `options` are text to text, as in the matrix
 (`graph_optimization: all | extended | basic | disabled` is understood by every adapter that has
-such a thing; `custom_ops` holds paths of libraries with operators, joined by os.pathsep; others are
+such a thing; `custom_ops` holds libraries with operators, joined by os.pathsep: paths, or
+modules that know theirs by `get_library_path()`; others are
 the adapter's own, an unknown one raises ValueError).
 """
 

@@ -1,5 +1,6 @@
 """Options of the matrix as ONNX Runtime's session and provider options."""
 
+import importlib
 import os
 
 __all__ = ["provider_options", "session_options"]
@@ -38,7 +39,9 @@ def session_options(ort, options):
         found.intra_op_num_threads = int(options["threads"])
     if "inter_threads" in options:
         found.inter_op_num_threads = int(options["inter_threads"])
-    for path in filter(None, options.get("custom_ops", "").split(os.pathsep)):
+    for place in filter(None, options.get("custom_ops", "").split(os.pathsep)):
+        by_module = os.sep not in place
+        path = importlib.import_module(place).get_library_path() if by_module else place
         found.register_custom_ops_library(path)
     for name, value in options.items():
         if "." in name and not name.startswith(_PROVIDER):
