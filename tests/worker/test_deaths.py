@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from pathlib import Path
@@ -198,6 +199,35 @@ def test_what_the_loader_says_of_an_extension(worker, old: bytes, new: bytes, wo
     (failed,) = session.of(cell.ImportFailed)
     assert (failed.how, failed.type) == ("raised", "ImportError"), failed
     assert words in failed.message
+
+
+# A copy of an extension of the interpreter's own, changed so that it asks for an executable stack.
+# Where the kernel is told to give nobody one, the loader of any C library says what that of a new
+# one (2.41) says by itself.
+STACKY_EXTENSION = """\
+import ctypes, glob, importlib.machinery, importlib.util, os, struct, sysconfig
+assert ctypes.CDLL(None).prctl({deny}, 1, 0, 0, 0) == 0
+found = sorted(glob.glob(sysconfig.get_path("platstdlib") + "/lib-dynload/*.so"))[0]
+with open(found, "rb") as file: data = bytearray(file.read())
+(start,), (size, count) = struct.unpack_from("<Q", data, 32), struct.unpack_from("<HH", data, 54)
+(at,) = [at for at in range(start, start + size * count, size)
+         if struct.unpack_from("<I", data, at)[0] == 0x6474E551]
+struct.pack_into("<I", data, at + 4, 7)
+with open("stacky.so", "wb") as file: file.write(data)
+loader = importlib.machinery.ExtensionFileLoader("stacky", os.path.abspath("stacky.so"))
+importlib.util.module_from_spec(importlib.util.spec_from_loader("stacky", loader))
+"""
+PR_SET_MDWE, PR_GET_MDWE = 65, 66
+
+
+def test_what_the_loader_says_of_an_executable_stack(worker) -> None:
+    if ctypes.CDLL(None).prctl(PR_GET_MDWE, 0, 0, 0, 0) < 0:
+        pytest.skip("this kernel cannot forbid executable memory (Linux 6.3 and newer can)")
+    source = STACKY_EXTENSION.format(deny=PR_SET_MDWE)
+    session = worker.run([SEVEN], env={"PLAYGROUND_IMPORT": source})
+    (failed,) = session.of(cell.ImportFailed)
+    assert (failed.how, failed.type) == ("raised", "ImportError"), failed
+    assert "stacky.so: cannot enable executable stack as shared object requires" in failed.message
 
 
 @pytest.mark.parametrize(
