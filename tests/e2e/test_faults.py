@@ -17,6 +17,7 @@ from onnx import numpy_helper
 
 from tests.contract._index_server import wheel
 from tests.e2e import fault_models as models
+from tests.junit import problems
 from tests.project import Project, Result
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
@@ -134,6 +135,7 @@ def test_the_terminal_and_junit_name_what_happened(native: Result) -> None:
     for text in (native.out, junit):
         for words in ("crashed at stage load", "SIGFPE", "SIGSEGV", "timed_out", "out_of_memory"):
             assert words in text, words
+    assert problems(junit) == []
 
 
 def test_fifty_crashes_in_one_cell(tmp_path: Path) -> None:

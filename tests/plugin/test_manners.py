@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from tests import junit
 from tests.project import Project, Result
 
 pytestmark = pytest.mark.network
@@ -110,6 +111,7 @@ def test_junit_goes_where_it_is_sent_and_into_the_report(tmp_path) -> None:
         assert suite is not None
         assert suite.get("tests") == "5"
         assert suite.get("failures") == suite.get("errors") == "0"
+        assert junit.problems(path.read_text("utf-8")) == []
 
 
 def test_verbose_names_items_and_the_default_does_not(plain: Result, tmp_path) -> None:

@@ -25,6 +25,7 @@ from pytest_modelcompat.results.exports.items import items
 from pytest_modelcompat.results.exports.metrics import METRICS
 from pytest_modelcompat.results.load import Run, load
 from pytest_modelcompat.results.model import CellStatus, Outcome, Stage
+from tests import junit
 from tests.unit.stored_runs import case, cell, report_folder
 
 SAMPLE = Path(__file__).resolve().parents[2] / "reports" / "quickstart"
@@ -141,6 +142,14 @@ def test_junit_is_xml_with_pytest_shape(run: Run) -> None:
             assert found[word] == int(suite.get(attribute))
         assert found["skipped"] == int(suite.get("skipped"))
     assert sum(len(suite) for suite in root) == sum(1 for _ in items(run))
+
+
+@pytest.mark.network
+def test_junit_meets_the_schema_that_jenkins_uses(run: Run) -> None:
+    said = text(run, "junit")
+    assert junit.problems(said) == []
+    assert "tests" in junit.problems(said.replace(' tests="', ' count="', 1))[0]
+    assert junit.problems(said.replace('time="', 'time="long', 1))
 
 
 def test_ctrf_counts_what_it_lists(run: Run) -> None:
