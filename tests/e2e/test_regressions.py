@@ -19,11 +19,22 @@ EXPECTED = {
     each["id"]: each for each in yaml.safe_load((MODELS / "expectations.yaml").read_text("utf-8"))
 }
 NOT_REPRODUCED = {"qgemm-saturates", "opencv-reduce-mean", "lightgbm-4.0-parameters"}
+PROVIDERS = {"openvino-provider-mean-of-all-axes"}  # not reproduced on a processor
+EXPORTERS = {  # release of skl2onnx -> status and stage of its file in every runtime
+    "skl2onnx-forest-of-two-outputs": {
+        "1.11.1": ("failed", "compare"), "1.12": ("failed", "compare"),
+        "1.13": ("passed", "compare"), "1.14.1": ("passed", "compare"),
+    },
+    "skl2onnx-drop-if-binary": {
+        "1.14.1": ("error", "produce"), "1.15.0": ("error", "produce"),
+        "1.16.0": ("passed", "compare"), "1.17.0": ("passed", "compare"),
+    },
+}  # fmt: skip
 PACKAGES = {"mxnet-numpy-bool", "onnxruntime-numpy-2"}
 
 
 def test_every_expectation_was_tried_and_is_told() -> None:
-    assert set(EXPECTED) == SEEN.keys() | NOT_REPRODUCED | PACKAGES
+    assert set(EXPECTED) == SEEN.keys() | NOT_REPRODUCED | PACKAGES | PROVIDERS | EXPORTERS.keys()
     text = (ROOT / "docs" / "regressions.md").read_text("utf-8")
     for name, each in EXPECTED.items():
         assert f"`{name}`" in text
@@ -116,3 +127,41 @@ def test_packages_that_do_not_work_together(tmp_path: Path) -> None:
             assert cell["stage"] == stage
     crashed = result.cell(framework="onnxruntime==1.15.1", **{"packages.numpy": "2.2.6"})
     assert crashed["counts"] == {"crashed": 1}
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_an_exporter_s_releases_are_told_apart_and_blamed(tmp_path: Path) -> None:
+    result = project().run(
+        tmp_path, "--compat-matrix", "matrices/regressions-exporters.yaml", timeout=900
+    )
+    assert result.code == 0, result.out[-3000:]
+    seen: dict[str, dict[str, set[tuple[str, str]]]] = {}
+    for case in result.cases:
+        release = case["case"].partition(",skl2onnx==")[2].partition(",")[0]
+        told = seen.setdefault(case["unit"], {}).setdefault(release, set())
+        told.add((case["status"], case["stage"]))
+        if case["status"] != "passed":
+            assert case["attribution"] == "exporter"
+            assert case["known"] == case["unit"]
+        if case["status"] == "failed":  # the evidence: the file itself says something else
+            heard = case["attribution_detail"]
+            assert heard["evaluator of onnx 1.23.2"] == "gives the runtime's answer"
+            assert heard["checker of onnx 1.23.2"] == "accepts the file"
+    assert seen == {
+        unit: {release: {told} for release, told in releases.items()}
+        for unit, releases in EXPORTERS.items()
+    }
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_a_provider_s_issue_that_only_shows_on_a_gpu(tmp_path: Path) -> None:
+    result = project().run(
+        tmp_path, "--compat-matrix", "matrices/regressions-providers.yaml", timeout=900
+    )
+    assert result.code == 0, result.out[-3000:]
+    assert len(result.cases) == 12
+    for case in result.cases:
+        assert case["status"] == "passed"
+        assert list(case["ran_on"]) == [case["requested"]]

@@ -1,6 +1,7 @@
 """Make the small models of public issues, with inputs and right answers (see expectations.yaml).
 
     python make.py                # onnx and numpy: the ONNX ones
+    python make.py provider       # onnx and numpy: two convolutions and one mean
     python make.py old-binary     # xgboost==1.7.6: a model in the binary format that 3.1 dropped
     python make.py old-text       # lightgbm==3.3.5: a model file of the third major release
 
@@ -210,7 +211,33 @@ def old_text():
     save("lightgbm-3-expected.npz", **{"0": booster.predict(rows)})
 
 
-PARTS = {"onnx": every_onnx, "old-binary": old_binary, "old-text": old_text}
+def provider():
+    """Two convolutions and the mean of all that is left of a row."""
+    from onnx import helper
+
+    rng = np.random.default_rng(20357)
+    images = rng.standard_normal((2, 3, 16, 16)).astype("float32")
+    weights = {
+        "w1": rng.uniform(-0.2, 0.2, (64, 3, 3, 3)).astype("float32"),
+        "b1": rng.uniform(-0.2, 0.2, 64).astype("float32"),
+        "w2": rng.uniform(-0.1, 0.1, (1, 64, 1, 1)).astype("float32"),
+        "b2": np.full(1, 0.5, "float32"),
+    }
+    padded = np.pad(images.astype("float64"), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+    first = np.einsum("nchwyx,ocyx->nohw", windows, weights["w1"]) + weights["b1"][:, None, None]
+    second = np.einsum("nchw,oc->nohw", first, weights["w2"][:, :, 0, 0]) + weights["b2"][0]
+    write(
+        "openvino-provider-mean-of-all-axes",
+        [helper.make_node("Conv", ["x", "w1", "b1"], ["first"], pads=[1, 1, 1, 1]),
+         helper.make_node("Conv", ["first", "w2", "b2"], ["second"]),
+         helper.make_node("ReduceMean", ["second"], ["y"], axes=[1, 2, 3], keepdims=0)],
+        {"x": images}, {"y": second.mean(axis=(1, 2, 3)).astype("float32")}, opset=13,
+        weights=weights,
+    )  # fmt: skip
+
+
+PARTS = {"onnx": every_onnx, "provider": provider, "old-binary": old_binary, "old-text": old_text}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or ["onnx"]:
