@@ -108,7 +108,7 @@ class Planned:
 
 
 def matrix_files(named: str, root: Path) -> tuple[Path, ...]:
-    """The matrices that a name means: a file, or all of a folder.
+    """The matrices that a name means: a file, or all of a folder, without lists of known issues.
 
     Args:
         named: as on the command line; a relative one is looked for where the user stands, then
@@ -128,7 +128,11 @@ def matrix_files(named: str, root: Path) -> tuple[Path, ...]:
         raise UsageProblem(command_line.no_matrix(shown))
     if not where.is_dir():
         return (where.absolute(),)
-    found = sorted(p.absolute() for p in where.iterdir() if p.suffix in {".yaml", ".yml"})
+    found = [
+        path.absolute()
+        for path in sorted(where.iterdir())
+        if path.suffix in {".yaml", ".yml"} and not language.is_known_issues(path)
+    ]
     if not found:
         raise UsageProblem(command_line.empty_folder(shown))
     return tuple(found)

@@ -29,6 +29,7 @@ __all__ = [
     "clear",
     "file_lock",
     "forget_older",
+    "kept_or_removed",
     "made_anew",
     "remove_tree",
     "sweep",
@@ -134,10 +135,27 @@ def made_anew(folder: Path) -> Iterator[None]:
         OSError: what stood there before cannot be removed.
     """
     remove_tree(folder)
+    with kept_or_removed(folder):
+        yield
+
+
+@contextlib.contextmanager
+def kept_or_removed(folder: Path) -> Iterator[None]:
+    """Bring a finished folder up to date, or make it; without its marker at the end, it goes.
+
+    What a killed run has half made there is removed first. Meanwhile it has no marker.
+
+    Raises:
+        OSError: what stood there before cannot be removed.
+    """
+    marker = folder / MARKER
+    if folder.exists() and not marker.exists():
+        remove_tree(folder)
+    marker.unlink(missing_ok=True)
     try:
         yield
     finally:
-        if not (folder / MARKER).exists():
+        if not marker.exists():
             with contextlib.suppress(OSError):  # left for the sweep
                 remove_tree(folder)
 

@@ -8,7 +8,6 @@ depends on. Where a file that may declare something has changed, it is made from
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
 import os
@@ -24,8 +23,8 @@ from pytest_modelcompat.environments.cache import (
     atomic_write,
     file_lock,
     forget_older,
+    kept_or_removed,
     lock_of,
-    remove_tree,
 )
 from pytest_modelcompat.environments.existing import taken
 from pytest_modelcompat.environments.on_host import OnHost
@@ -158,23 +157,14 @@ class OwnEnvironments(OnHost):
             return taken(spec, python, cache=cache, log=log, install=time.monotonic() - began)
 
     def _made(self, job: Job) -> tuple[Path, str] | Trouble:
-        marker = job.folder / MARKER
-        if job.folder.exists() and not marker.exists():
-            remove_tree(job.folder)  # half-made by a run that was killed
-        marker.unlink(missing_ok=True)
-        job.folder.mkdir(parents=True, exist_ok=True)
-        done = False
-        try:
-            made = self._tool.make(job)
-            done = not isinstance(made, Trouble)
-        except FileNotFoundError as error:
-            made = Trouble(status=CellStatus.UNAVAILABLE, reason=str(error))
-        finally:
-            if not done:
-                with contextlib.suppress(OSError):  # left for the sweep
-                    remove_tree(job.folder)
-        if done:
-            atomic_write(marker, "{}", durable=False)
+        with kept_or_removed(job.folder):
+            job.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                made = self._tool.make(job)
+            except FileNotFoundError as error:
+                made = Trouble(status=CellStatus.UNAVAILABLE, reason=str(error))
+            if not isinstance(made, Trouble):
+                atomic_write(job.folder / MARKER, "{}", durable=False)
         return made
 
     def _failure(self, spec: EnvironmentSpec, trouble: Trouble, began: float) -> Failure:

@@ -5,6 +5,6 @@
 
 from __future__ import annotations
 
-from pytest_modelcompat.matrix.load import load_matrices, load_matrix
+from pytest_modelcompat.matrix.load import is_known_issues, load_matrices, load_matrix
 
-__all__ = ["load_matrices", "load_matrix"]
+__all__ = ["is_known_issues", "load_matrices", "load_matrix"]

@@ -193,6 +193,16 @@ def _may_be_matrix(file: Path) -> bool:
     return file.suffix in {".yaml", ".yml"} and not hidden and not file.is_dir()
 
 
+def is_known_issues(path: Path) -> bool:
+    """Whether a file's top level is a list, as that of known issues is and no matrix' can be.
+
+    A file that cannot be read is none; whoever loads it tells why.
+    """
+    ignored = Problems(path)
+    data = read_bytes(path, ignored, "matrix")
+    return data is not None and isinstance(parse(data, ignored, "matrix"), ListNode)
+
+
 def _load(
     path: Path, *, of_folder: bool, known: Context, releases: Mapping[str, Collection[str]]
 ) -> tuple[Matrix, tuple[str, ...]] | None:

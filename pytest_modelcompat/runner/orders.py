@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,7 @@ _INHERITED = (
 _THREADS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
 )  # fmt: skip
+_PIECE = 2**30  # bytes copied by one call
 _IMPORT = 300.0  # seconds for a framework's import
 # Their drivers reserve address space far beyond what they use.
 _RESERVING = ("CUDA", "Tensorrt", "TensorRT", "ROCM", "MIGraphX", "GPU", "cuda")
@@ -129,8 +131,23 @@ def place_files(planned: PlannedCell, folder: Path) -> Path | None:
             found = folder / "files"
             target = found / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)  # a link would make it a file that the worker refuses
+            _copy(path, target)
     return found
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A file of the cell's own, whose blocks the file system shares where it can.
+
+    A hard link would be the same file: a model that writes to it would write into the user's, and
+    the worker refuses files that have other names (see worker/confine.py).
+    """
+    # Refused across file systems of some kernels, and by some; a plain copy serves everywhere.
+    with suppress(OSError), source.open("rb") as there, target.open("xb") as here:
+        while os.copy_file_range(there.fileno(), here.fileno(), _PIECE):
+            pass
+        if here.seek(0, os.SEEK_END) == os.fstat(there.fileno()).st_size:
+            return
+    shutil.copyfile(source, target)
 
 
 def place_adapter(file: Path, name: str, folder: Path) -> Path:

@@ -55,6 +55,7 @@ class IndexServer:
         self._authorization = f"Basic {basic}" if basic else ""
         self._watch = watch
         self.wheels: dict[str, bytes] = {}
+        self.yanked: set[str] = set()
         self.fault: str | None = None
         self.requests: list[str] = []
         self.seen_authorization: list[str] = []
@@ -135,7 +136,8 @@ class IndexServer:
         for file, data in self.wheels.items():
             mark = "" if self.fault == "no_hash" else f"#sha256={hashlib.sha256(data).hexdigest()}"
             if file.split("-")[0] == project:
-                lines.append(f'<a href="/files/{file}{mark}">{file}</a><br>')
+                yanked = ' data-yanked="it was broken"' if file in self.yanked else ""
+                lines.append(f'<a href="/files/{file}{mark}"{yanked}>{file}</a><br>')
         page = f"<!DOCTYPE html><html><body>{''.join(lines)}</body></html>"
         return page.encode() if lines else None
 

@@ -367,6 +367,15 @@ class TestFaults:
         failure = failed(spec_of("delta"), cache)
         assert failure.status is CellStatus.UNSATISFIABLE
 
+    def test_yanked(self, index: IndexServer, cache: Path) -> None:
+        index.yanked.add("beta-2.0-py3-none-any.whl")
+        failure = failed(spec_of("beta>1"), cache)
+        assert (failure.status, failure.stage) == (CellStatus.UNSATISFIABLE, Stage.RESOLVE)
+        assert "beta==2.0 was yanked (reason: it was broken)" in " ".join(failure.reason.split())
+        assert made(spec_of("beta"), cache).lock.packages == (("beta", "1.0"),)
+        # Who names it means it: so has the index's standard it, and a matrix of old releases too.
+        assert made(spec_of("beta==2.0"), cache).lock.packages == (("beta", "2.0"),)
+
     @pytest.mark.parametrize("fault", ["503", "truncated", "503_files", "401"])
     def test_index_out_of_order(self, fault: str, index: IndexServer, cache: Path) -> None:
         index.fault = fault

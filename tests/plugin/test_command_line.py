@@ -76,3 +76,24 @@ def test_all_mistakes_are_told_at_once(tmp_path) -> None:
     assert result.code == 4
     for option in ("--compat-jobs", "--compat-shard", "--compat-fail-on"):
         assert option in result.err
+
+
+KNOWN = "# what we know\n---\n- id: K-1\n  unit: m\n  status: [failed]\n"
+
+
+def test_a_list_of_known_issues_beside_its_matrix_is_passed_over(tmp_path) -> None:
+    files = {**PROJECT.files, "matrices/small.yaml": SMALL + "known_issues: [known.yaml]\n"}
+    project = Project({**files, "matrices/known.yaml": KNOWN, "matrices/empty.yml": "[]\n"})
+    for command in ("--compat-plan", "--collect-only"):
+        result = project.run(tmp_path, "--compat-matrix=matrices", command, timeout=60)
+        assert result.code == 0, result.out + result.err
+        assert "small.yaml" in result.out
+        assert "known.yaml" not in result.out
+
+
+def test_a_list_that_is_named_itself_is_told_to_be_one(tmp_path) -> None:
+    project = PROJECT.with_file("matrices/known.yaml", KNOWN)
+    result = project.run(tmp_path, "--compat-matrix=matrices/known.yaml", timeout=60)
+    assert result.code == 4
+    assert "list" in result.err
+    assert "known_issues" in result.err

@@ -18,7 +18,9 @@ from pytest_modelcompat.environments.cache import (
     atomic_write,
     cache_folder,
     file_lock,
+    kept_or_removed,
     lock_of,
+    made_anew,
     remove_tree,
     sweep,
     temporary_file,
@@ -178,6 +180,42 @@ class TestRemoveTree:
         with pytest.raises(PermissionError):
             remove_tree(tmp_path / "a")
         assert not (tmp_path / "a").exists()
+
+
+class TestMaking:
+    """A folder without its marker at the end is not there."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        (tmp_path / "it" / "old").mkdir(parents=True)
+        return tmp_path / "it"
+
+    @pytest.mark.parametrize("make", [made_anew, kept_or_removed])
+    def test_without_its_marker_it_goes(self, folder: Path, make) -> None:
+        with make(folder):
+            assert not folder.exists(), "half-made before"
+            folder.mkdir()
+        assert not folder.exists()
+
+    @pytest.mark.parametrize("make", [made_anew, kept_or_removed])
+    def test_with_an_error_it_goes(self, folder: Path, make) -> None:
+        (folder / MARKER).touch()
+        with pytest.raises(KeyError), make(folder):
+            raise KeyError
+        assert not folder.exists()
+
+    @pytest.mark.parametrize(("make", "kept"), [(made_anew, False), (kept_or_removed, True)])
+    def test_a_finished_one_is_kept_for_who_only_brings_it_up_to_date(
+        self, folder: Path, make, kept: bool
+    ) -> None:
+        (folder / MARKER).touch()
+        with make(folder):
+            assert (folder / "old").exists() is kept
+            assert not (folder / MARKER).exists(), "a run that is killed now leaves it half-made"
+            folder.mkdir(exist_ok=True)
+            (folder / MARKER).touch()
+        assert (folder / MARKER).exists()
+        assert (folder / "old").exists() is kept
 
 
 class TestSweep:
