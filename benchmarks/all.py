@@ -23,6 +23,7 @@ RESULTS = HERE / "results.md"
 NAMES = (
     "cell",
     "environments",
+    "container",
     "parallel",
     "unchanged",
     "tools",

@@ -4,7 +4,8 @@ A is the one cell of `pytest --compat-matrix --compat-fresh`: container made, wo
 run, judged and stored, container gone. B is `docker run` of the same image and packages with a
 process that loads, runs and compares the same cases (`bare.py`), with the engine's defaults instead
 of our confinement. The start is that of a cell with one operator, against `docker run` of the same
-interpreter that imports the runtime.
+interpreter that imports the runtime. The last row is what a second cell on the same image and lock
+costs, in an empty cache: nothing is installed again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ schema: 1
 axes:
   framework: {{onnxruntime: ["{runtime}"]}}
   python: [image]
-  image: ["{image}"]
+  image: ["{image}"{another}]
 checks:
   op_support: {{corpus: ["onnx=={corpus}"]{more}}}
 """
@@ -56,8 +57,16 @@ def main() -> int:
     given = parser(__doc__, pairs=5).parse_args()
     with folder() as place:
         texts = {"image": IMAGE, "corpus": CORPUS, "runtime": RUNTIME}
-        whole = Ours(place / "whole", MATRIX.format(more="", **texts))
-        one = Ours(place / "one", MATRIX.format(more=", match: [Relu]", **texts))
+        whole = Ours(place / "whole", MATRIX.format(more="", another="", **texts))
+        relu = ", match: [Relu]"
+        one = Ours(place / "one", MATRIX.format(more=relu, another="", **texts))
+        # another environment, for its containers are others, but not another tree
+        another = f", {{image: '{IMAGE}', shm: 128MiB, id: second}}"
+        two = Ours(
+            place / "two",
+            MATRIX.format(more=relu, another=another, **texts),
+            MODELCOMPAT_CACHE=str(place / "cache"),
+        )
         site = tree(place / "site")
         docker = [
             *("docker", "run", "--rm", "--network", "none", "-e", "PYTHONPATH=/site"),
@@ -80,9 +89,16 @@ def main() -> int:
         cells, bare = rounds(given.pairs, lambda: cell(whole), by_hand)
         small, imports = rounds(given.pairs, lambda: cell(one), importing)
         late = sorted(a - b for a, b in zip(small, imports, strict=True))[given.pairs // 2]
+        two.run()
+        installs = two.install_seconds()
         rows = [
             versus("container cell / docker run of the bare process", cells, bare, 1.5),
             Row("start: seconds more than docker run with an import", late, 0.5),
+            Row(
+                "seconds of installing for a second cell on the same image and lock",
+                min(installs),
+                0.0,
+            ),
         ]
     return table(f"node tests of onnx {CORPUS} in {IMAGE}", rows, pairs=given.pairs)
 

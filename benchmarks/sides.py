@@ -165,6 +165,12 @@ class Ours:
         """How long each cell of the last run ran, worker's start and end included."""
         return [float(cell["seconds"]["run"]) for cell in self.cells()]  # type: ignore[index]
 
+    def install_seconds(self) -> list[float]:
+        """How long each environment of a cell of the last run took, once its lock was there."""
+        text = (self.place / "reports" / "latest" / "run.json").read_text()
+        made = [one for one in json.loads(text)["environments"] if one["role"] == "cell"]
+        return [0.0 if one.get("reused") else float(one["seconds"]["install"]) for one in made]
+
 
 def rounds(number: int, *sides: Callable[[], float]) -> list[list[float]]:
     """Seconds of each side in each round; the order turns, and a first round is not counted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,18 @@ def test_a_second_run_installs_nothing(tmp_path: Path) -> None:
     reused = run(tmp_path, engine.BOOKWORM, fresh=False)
     reused = run(tmp_path, engine.BOOKWORM, fresh=False)
     assert "reused" in " ".join(reused.run["cells"][0]["notes"])
+
+
+def test_a_second_cell_on_the_same_image_and_lock_installs_nothing(tmp_path: Path) -> None:
+    """In a cache that is empty: the two environments are others, what is installed is one tree."""
+    made = project(engine.BOOKWORM, f"{{id: second, image: '{engine.BOOKWORM}', shm: 128MiB}}")
+    cold = replace(made, env={"MODELCOMPAT_CACHE": str(tmp_path / "cache")})
+    result = cold.run(tmp_path, "--compat-matrix=matrices/m.yaml", *PLUGIN)
+    entries = [one for one in result.run["environments"] if one["role"] == "cell"]
+    assert sorted(one.get("reused", False) for one in entries) == [False, True]
+    assert len({one["lock_digest"] for one in entries}) == 1
+    assert {cell["status"] for cell in result.run["cells"]} == {"completed"}
+    assert len(list((tmp_path / "cache" / "environments").glob("tree-*/1"))) == 1
 
 
 def watched(folder: Path, image: str) -> dict:
