@@ -83,3 +83,50 @@ def test_a_run_without_its_measuring_goes_through(
     )  # fmt: skip
 
     assert "15 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.fixture
+def every(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> object:
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.delitem(sys.modules, "all", raising=False)
+    import all as module  # noqa: PLC0415 - a script's module
+
+    monkeypatch.setattr(module, "RESULTS", tmp_path / "results.md")
+    monkeypatch.setattr(module, "HERE", tmp_path)
+    (tmp_path / "cell.py").write_text(
+        "from sides import Row, table\n"
+        "raise SystemExit(table('t', [Row('ours / theirs', 1.5, 1.2, note='3 s / 2 s'),"
+        " Row('told', 1234.5, None)], pairs=1))\n"
+    )
+    (tmp_path / "store.py").write_text(
+        "import time; print('  x  1.00', flush=True); time.sleep(99)"
+    )
+    (tmp_path / "tools.py").write_text("raise SystemExit(3)")
+    return module
+
+
+def test_figures_become_rows_and_rows_stay(every, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER))
+
+    def measured(*arguments: str) -> list[list[str]]:
+        monkeypatch.setattr(sys, "argv", ["all.py", *arguments])
+        assert every.main() == 0
+        lines = every.RESULTS.read_text("utf-8").splitlines()
+        return [
+            [part.strip() for part in line.split("|")[1:-1]]
+            for line in lines
+            if line.startswith("| `")
+        ]
+
+    first = measured("cell")
+    assert [row[1:6] for row in first] == [
+        ["ours / theirs", "1.50", "<= 1.2", "**missed**", "3 s / 2 s"],
+        ["told", "1234.50", "", "", ""],
+    ]
+    assert first[0][0] == "`python benchmarks/cell.py`"
+    cut = measured("store", "--seconds", "0.5")
+    assert cut[:2] == first, "they were measured earlier and stay"
+    assert [row[1:5] for row in cut[2:]] == [["x", "1.00", "", ""], ["", "", "", "**cut off**"]]
+    failed = measured("tools", "cell", "--pairs", "2")
+    assert failed[0][0] == "`python benchmarks/cell.py --pairs 2`"
+    assert [row[4] for row in failed] == ["**missed**", "", "**failed**", "", "**cut off**"]
