@@ -32,7 +32,7 @@ from pytest_modelcompat.results.model import (
     Stage,
     Status,
 )
-from pytest_modelcompat.runner import corpora, run
+from pytest_modelcompat.runner import corpora, one_cell
 from pytest_modelcompat.runner.board import Board
 from pytest_modelcompat.runner.measure import CellEnd
 from pytest_modelcompat.runner.verdicts import Verdicts
@@ -104,7 +104,7 @@ def install(path: Path, *, what: str) -> None:
         pipeline.finish = lambda *_, **__: pipeline.Ended(green=True, lines=())
     else:
         registry.prepare = _prepare
-        run.Measurer = Measured
+        one_cell.Measurer = Measured
 
 
 class Stopwatch:

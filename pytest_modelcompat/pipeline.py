@@ -234,13 +234,7 @@ def start(planned: Planned, selection: Selection) -> Running:
     Raises:
         UsageProblem: the report folder cannot be used.
     """
-    running = Running(planned.plan, planned.settings, selection)
-    try:
-        running.start()
-    except BaseException:
-        running.abandon()
-        raise
-    return running
+    return Running.start(planned.plan, planned.settings, selection)
 
 
 def finish(running: Running, *, cut: str = "", tell: Callable[[str], None] = _silent) -> Ended:

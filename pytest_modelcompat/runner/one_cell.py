@@ -1,0 +1,260 @@
+"""One cell's way: its environment, what it measures or what is kept of it, and its record.
+
+Called from the threads of the schedule. Whatever happens to a cell becomes a record here, in one
+place (`_close`), with every planned case accounted for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
+
+from pytest_modelcompat.environments import registry
+from pytest_modelcompat.environments.protocol import Failure, Prepared
+from pytest_modelcompat.errors import environment as words
+from pytest_modelcompat.results.model import CellRecord, CellStatus, Stage, Status
+from pytest_modelcompat.results.records import batches
+from pytest_modelcompat.runner import command, repro
+from pytest_modelcompat.runner.closing import attested, suspected, unanswered
+from pytest_modelcompat.runner.measure import CellEnd, Measurer
+from pytest_modelcompat.runner.opened import Opened, keep_environment
+from pytest_modelcompat.runner.places import Places
+from pytest_modelcompat.worker.bundle import Bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from pytest_modelcompat.environments.protocol import EnvironmentSpec
+    from pytest_modelcompat.results.kept import Brief, KeptCases
+    from pytest_modelcompat.results.model import CaseRecord
+    from pytest_modelcompat.runner.plan import PlannedCase, PlannedCell
+
+__all__ = ["OneCell"]
+
+ATTEMPTS = 2  # of a cell whose infrastructure failed
+BATCH = 2000  # not-run records in one transaction
+
+
+class OneCell:
+    """Takes cells through, any of them, from any thread.
+
+    Args:
+        run: the run that they belong to.
+    """
+
+    def __init__(self, run: Opened) -> None:
+        self._opened = run
+        self._bundle = lru_cache(maxsize=None)(Bundle.open)
+
+    def prepare(self, spec: EnvironmentSpec) -> Prepared | Failure:
+        """Make an environment, and store what became of it."""
+        run = self._opened
+        run.board.preparing(1)
+        try:
+            made = registry.prepare(
+                spec, cache=run.settings.cache, kinds=run.settings.members.environments
+            )
+        except command.StoppedError:
+            return Failure(
+                spec=spec,
+                status=CellStatus.INTERRUPTED,
+                stage=Stage.INSTALL,
+                reason=run.stop.reason or "stopped",
+            )
+        finally:
+            run.board.preparing(-1)
+        keep_environment(run.store, run.settings, made)
+        return made
+
+    def run(self, planned: PlannedCell, prepared: Prepared | Failure | None) -> None:
+        """Measure a cell, or say why not; its environment is None where it needs none."""
+        stop, board = self._opened.stop, self._opened.board
+        board.running(1)
+        try:
+            try:
+                if isinstance(prepared, Prepared) and not stop.reason and not planned.cell.skip:
+                    planned = self._resolved(planned)
+                end, made = self._end_of(planned, prepared)
+            except OSError as error:  # of this machine's, for what is ours is never one
+                end, made = self._refused(error), prepared
+            self._close(planned, end, made)
+        finally:
+            board.running(-1)
+
+    def _resolved(self, planned: PlannedCell) -> PlannedCell:
+        """The cell with the models and references that could be had."""
+        try:
+            return self._opened.references.resolved(self._opened.producers.resolved(planned))
+        except command.StoppedError:
+            return planned  # whoever stopped us says why
+
+    def _refused(self, error: OSError) -> CellEnd:
+        cache = self._opened.settings.cache
+        return CellEnd(
+            status=CellStatus.INFRASTRUCTURE_FAILED,
+            stage=Stage.START,
+            reason=Places(cache=cache).told(words.refused(str(cache), error)),
+        )
+
+    def _end_of(
+        self, planned: PlannedCell, prepared: Prepared | Failure | None
+    ) -> tuple[CellEnd, Prepared | Failure | None]:
+        cell, stopped = planned.cell, self._opened.stop.reason
+        if cell.skip is not None:
+            reason = f"skipped by the matrix: {cell.skip}"
+            return CellEnd(status=CellStatus.UNAVAILABLE, reason=reason), None
+        if stopped:
+            return CellEnd(status=CellStatus.INTERRUPTED, reason=stopped), prepared
+        assert prepared is not None
+        if isinstance(prepared, Failure):
+            reason = Places(cache=self._opened.settings.cache).told(prepared.reason)
+            end = CellEnd(status=prepared.status, stage=prepared.stage, reason=reason)
+            return end, prepared
+        return self._measured(planned, prepared), prepared
+
+    # -- its results ----------------------------------------------------------------------------
+
+    def _measured(self, planned: PlannedCell, prepared: Prepared) -> CellEnd:
+        """Reuse what was measured under the same conditions, else measure and keep it."""
+        run, cell = self._opened, planned.cell.id
+        done = self._recorded(planned)
+        ran_on = self._take_up(planned) if done else Counter()
+        whole = len(run.selection[cell]) == planned.size and not done
+        key = run.reuse.key(planned, prepared)
+        if whole and not run.settings.fresh:
+            found = run.reuse.load(key, run.store.blobs)
+            if found is not None:
+                end, kept, briefs = found
+                self._reused(planned, kept, briefs)
+                return end
+        end = self._attempts(planned, prepared)
+        end.ran_on = dict(ran_on + Counter(end.ran_on))
+        if whole and not run.stop.reason:
+            run.reuse.save(key, end, run.store.cases(cell=cell), run.store.blobs)
+        return end
+
+    def _reused(self, planned: PlannedCell, kept: KeptCases, briefs: Sequence[Brief]) -> None:
+        """Store and count a whole cell that an earlier run measured."""
+        run, cell = self._opened, planned.cell.id
+        expected = [run.verdicts.expect_kept(cell, each) for each in briefs]
+        repro = lru_cache(maxsize=None)(partial(self._repro, planned))
+        commands = [
+            "" if each.ended == "not_run" else repro(each.check, each.unit) for each in briefs
+        ]
+        run.store.add_kept(cell, kept, expected, commands)
+        run.board.take(cell, briefs, expected)
+
+    def _take_up(self, planned: PlannedCell) -> Counter[str]:
+        """Count what a killed run has stored, with today's expectations; on what it ran."""
+        run = self._opened
+        ran_on: Counter[str] = Counter()
+        stored = run.store.cases(cell=planned.cell.id)
+        kept = [r for r in stored if r.judgement.status is not Status.NOT_RUN]
+        for record in kept:
+            ran_on.update(record.measurement.ran_on or {})
+        self._keep([run.verdicts.expect(record) for record in kept])
+        return ran_on
+
+    def _attempts(self, planned: PlannedCell, prepared: Prepared) -> CellEnd:
+        """Run the cell; infrastructure is tried again, results never are."""
+        end = CellEnd(status=CellStatus.COMPLETED)
+        for _ in range(ATTEMPTS):
+            done = self._recorded(planned)
+            wanted = [
+                n
+                for n, _, case in planned.cases()
+                if n in self._opened.selection[planned.cell.id] and n not in done and _can_run(case)
+            ]
+            notes = end.notes
+            end = self._attempt(planned, prepared, wanted)
+            end.notes[:0] = [note for note in notes if note not in end.notes]
+            if end.status is not CellStatus.INFRASTRUCTURE_FAILED or self._opened.stop.reason:
+                break
+        return end
+
+    def _recorded(self, planned: PlannedCell) -> Collection[int]:
+        """Positions that were measured already: by a killed run, or by a failed attempt."""
+        idle = Status.NOT_RUN.value
+        recorded = self._opened.store.recorded(planned.cell.id)
+        return {n for n, status in recorded.items() if status != idle}
+
+    def _attempt(self, planned: PlannedCell, prepared: Prepared, wanted: list[int]) -> CellEnd:
+        run = self._opened
+        with run.workplace.room(planned.cell.id) as folder:
+            measurer = Measurer(
+                planned,
+                prepared,
+                wanted=wanted,
+                store=run.store,
+                board=run.board,
+                expect=run.verdicts.expect,
+                folder=folder,
+                places=Places(cell=folder, cache=run.settings.cache),
+                bundles=self._bundle,
+                repro=self._repro,
+                members=run.settings.members,
+            )
+            with run.stop.heard(measurer.stop):
+                return measurer.measure()
+
+    def _with_repro(self, planned: PlannedCell, record: CaseRecord) -> CaseRecord:
+        """What failed without being run, for want of its model, can be shown again as well."""
+        if record.measurement.ended == "not_run":
+            return record
+        return replace(record, repro=self._repro(planned, record.check, record.unit))
+
+    def _repro(self, planned: PlannedCell, check: str, unit: str) -> str:
+        return repro.unit_command(planned.cell, check, unit, root=self._opened.settings.root)
+
+    # -- its end --------------------------------------------------------------------------------
+
+    def _close(self, planned: PlannedCell, end: CellEnd, made: Prepared | Failure | None) -> None:
+        """Account for every case, decide the cell, store it, and let pytest know."""
+        run, cell = self._opened, planned.cell
+        end = attested(planned, end)
+        missing = unanswered(
+            planned, end, done=self._recorded(planned), wanted=run.selection.get(cell.id, ())
+        )
+        told = (self._with_repro(planned, record) for record in missing)
+        for batch in batches(told, BATCH):
+            self._keep([run.verdicts.expect(record) for record in batch])
+        statuses = Counter(run.store.recorded(cell.id).values())
+        releases = {name for work in planned.workloads for name in work.entry.corpus}
+        if statuses[Status.FAILED.value] and len(releases) > 1:  # else there is nothing to compare
+            run.store.set_judgements(suspected(run.store, cell.id))
+        if not run.stop.reason:
+            run.store.set_judgements(list(run.examiner.judged(planned, run.store)))
+        expectation = run.verdicts.cell(
+            cell.id, status=end.status, stage=end.stage, reason=end.reason
+        )
+        record = CellRecord(
+            id=cell.id,
+            matrix=cell.matrix,
+            axes=cell.axes,
+            status=end.status,
+            stage=end.stage,
+            outcome=expectation.outcome,
+            known=expectation.known,
+            reason=end.reason,
+            environment=planned.environment.id,
+            image=cell.image.value,
+            image_digest=made.image_digest if isinstance(made, Prepared) else None,
+            attestation=end.attestation,
+            counts=dict(Counter(run.store.recorded(cell.id).values())),
+            seconds={**(made.seconds if made else {}), "run": end.seconds},
+            notes=tuple(end.notes),
+            repro=repro.cell_command(cell, root=run.settings.root),
+        )
+        run.store.set_cell(record)
+        run.board.close_cell(record)
+
+    def _keep(self, batch: list[CaseRecord]) -> None:
+        if batch:
+            self._opened.store.add_cases(batch)
+            self._opened.board.count(batch)
+
+
+def _can_run(case: PlannedCase) -> bool:
+    return not case.not_run and case.failure is None
