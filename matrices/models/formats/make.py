@@ -4,6 +4,9 @@
     python make.py caffe ncnn     # numpy
     python make.py tflite         # tensorflow-cpu==2.21.0
     python make.py saved          # tensorflow-cpu of any release, makes saved-RELEASE
+    python make.py plain          # tensorflow-cpu==2.20.0: channels last; and TensorFlow's own operator
+    python make.py keras          # tensorflow-cpu==2.20.0
+    python make.py opset9         # onnx, numpy: as MXNet's import wants it
     python make.py torchscript    # torch of any release, makes scripted-RELEASE.pt, traced-…
     python make.py exported       # torch from 2.1 on, makes exported-RELEASE.pt2
     python make.py mxnet          # mxnet==1.9.1, Python 3.8, numpy<1.24
@@ -213,6 +216,60 @@ def tflite():
         save(f"tflite-{name}-expected.npz", **{"0": answer})
 
 
+def plain():
+    """Without transpositions, as phones have it; and one operator that only TensorFlow has."""
+    import tensorflow as tf
+
+    held = load("weights.npz")
+    last = held["last"].reshape(10, 16, 4, 4).transpose(2, 3, 1, 0).reshape(256, 10)
+
+    @tf.function(input_signature=[tf.TensorSpec([1, 8, 8, 1], tf.float32, name="image")])
+    def network(image):
+        found = tf.nn.conv2d(image, held["first"].transpose(2, 3, 1, 0), 1, "SAME")
+        found = tf.nn.relu(found + held["first_bias"])
+        found = tf.nn.conv2d(found, held["second"].transpose(2, 3, 1, 0), 1, "SAME")
+        found = tf.nn.relu(found + held["second_bias"])
+        found = tf.reshape(tf.nn.max_pool2d(found, 2, 2, "VALID"), [1, 256])
+        return {"logits": tf.matmul(found, last) + held["last_bias"]}
+
+    @tf.function(input_signature=[tf.TensorSpec([2, 2], tf.float32, name="x")])
+    def flex(x):
+        return {"y": tf.linalg.inv(x)}
+
+    for name, function in (("plain", network), ("flex", flex)):
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [function.get_concrete_function()], function
+        )
+        if name == "flex":
+            converter.target_spec.supported_ops = [
+                tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS
+            ]  # fmt: skip
+        (HERE / f"tflite-{name}.tflite").write_bytes(converter.convert())
+    save("last.npz", **{"0": load("one.npz")["0"].reshape(1, 8, 8, 1)})
+    save("row.npz", **{"0": load("one.npz")["0"].reshape(1, 1, 8, 8)})
+    save("last-expected.npz", **{"0": load("one-expected.npz")["0"].reshape(1, 10)})
+    x = np.array([[2, 1], [0, 4]], "float32")
+    save("flex.npz", **{"0": x})
+    save("flex-expected.npz", **{"0": np.linalg.inv(x)})
+
+
+def keras():
+    """The file that Keras itself writes."""
+    import tensorflow as tf
+
+    held, layers = load("weights.npz"), tf.keras.layers
+    image = tf.keras.Input((1, 8, 8), name="image")
+    found = layers.Permute((2, 3, 1))(image)
+    for name, count in (("first", 8), ("second", 16)):
+        found = layers.Conv2D(count, 3, padding="same", activation="relu", name=name)(found)
+    found = layers.Permute((3, 1, 2))(layers.MaxPooling2D(2)(found))
+    model = tf.keras.Model(image, layers.Dense(10, name="last")(layers.Flatten()(found)))
+    for name in ("first", "second", "last"):
+        order = (2, 3, 1, 0) if held[name].ndim == 4 else (1, 0)
+        model.get_layer(name).set_weights([held[name].transpose(order), held[name + "_bias"]])
+    model.save(str(HERE / ("saved-" + tf.__version__ + ".keras")))
+
+
 # --- torch --------------------------------------------------------------------------------------
 
 
@@ -298,6 +355,34 @@ def mxnet():
     mx.nd.save(str(HERE / "mxnet-0000.params"), arrays)
 
 
+def opset9():
+    """IR 3 and opset 9, with the weights among the inputs: what its importer was written for."""
+    from onnx import TensorProto, helper, numpy_helper, save_model
+
+    held, node = load("weights.npz"), helper.make_node
+    around = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+    nodes = [
+        node("Conv", ["image", "first", "first_bias"], ["a"], **around),
+        node("Relu", ["a"], ["b"]),
+        node("Conv", ["b", "second", "second_bias"], ["c"], **around),
+        node("Relu", ["c"], ["d"]),
+        node("MaxPool", ["d"], ["e"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Flatten", ["e"], ["f"]),
+        node("Gemm", ["f", "last", "last_bias"], ["logits"], transB=1),
+    ]
+    shapes = {"image": (16, 1, 8, 8), **{name: array.shape for name, array in held.items()}}
+    graph = helper.make_graph(
+        nodes, "digits-cnn",
+        [helper.make_tensor_value_info(*pair) for pair in
+         ((name, TensorProto.FLOAT, shape) for name, shape in shapes.items())],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, (16, 10))],
+        [numpy_helper.from_array(array, name) for name, array in held.items()],
+    )  # fmt: skip
+    opset = [helper.make_opsetid("", 9)]
+    save_model(helper.make_model(graph, opset_imports=opset, ir_version=3),
+               str(HERE / "opset9.onnx"))  # fmt: skip
+
+
 # --- trees --------------------------------------------------------------------------------------
 
 
@@ -352,7 +437,20 @@ def trees():
 
 PARTS = {
     part.__name__: part
-    for part in (weights, caffe, ncnn, saved, tflite, torchscript, exported, mxnet, trees)
+    for part in (
+        weights,
+        caffe,
+        ncnn,
+        saved,
+        tflite,
+        plain,
+        keras,
+        opset9,
+        torchscript,
+        exported,
+        mxnet,
+        trees,
+    )
 }
 
 if __name__ == "__main__":

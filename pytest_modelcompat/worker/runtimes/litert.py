@@ -15,8 +15,11 @@ from ._plain import array, file_of, only, value, version_of, written_off
 
 __all__ = ["Adapter"]
 
-_MODULES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite")
-_HOMES = {"ai-edge-litert": 0, "ai-edge-litert-nightly": 0, "tflite-runtime": 1}
+_HOMES = {
+    "ai-edge-litert": "ai_edge_litert.interpreter",
+    "ai-edge-litert-nightly": "ai_edge_litert.interpreter",
+    "tflite-runtime": "tflite_runtime.interpreter",
+}
 _OPTIONS = {
     "graph_optimization": ("all", "disabled"),
     "delegate_library": None,
@@ -31,11 +34,16 @@ class Adapter:
 
     def __init__(self, distribution, module=None):
         self.distribution = distribution
-        module = import_module(_MODULES[_HOMES.get(distribution, 2)])
-        self._module = module
-        self._resolvers = getattr(module, "OpResolverType", None)
-        if self._resolvers is None:  # TensorFlow's own copy
-            self._resolvers = module.experimental.OpResolverType
+        home = _HOMES.get(distribution)
+        if home is not None:
+            self._module = import_module(home)
+            self._resolvers = self._module.OpResolverType
+            self._load_delegate = self._module.load_delegate
+            return
+        # TensorFlow's own copy; the folder of that name is another module than the attribute
+        self._module = import_module("tensorflow").lite
+        self._resolvers = self._module.experimental.OpResolverType
+        self._load_delegate = self._module.experimental.load_delegate
 
     def info(self):
         """The release; what a file needs of it is written in the file, operator by operator."""
@@ -61,7 +69,7 @@ class Adapter:
             return "the option delegate_library names no library"
         if library:
             try:
-                self._module.load_delegate(library)
+                self._load_delegate(library)
             except Exception as error:
                 return "{}: {}".format(type(error).__name__, error)
         return None
@@ -78,7 +86,7 @@ class Adapter:
             kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if plain else kinds.AUTO
         )
         if provider == "delegate":
-            library = self._module.load_delegate(told["delegate_library"])
+            library = self._load_delegate(told["delegate_library"])
             arguments["experimental_delegates"] = [library]
         path = file_of("litert", model, (".tflite",))
         interpreter = self._module.Interpreter(model_path=path, **arguments)
