@@ -4,7 +4,7 @@
     python make.py caffe ncnn     # numpy
     python make.py tflite         # tensorflow-cpu==2.21.0
     python make.py saved          # tensorflow-cpu of any release, makes saved-RELEASE
-    python make.py plain          # tensorflow-cpu==2.20.0: channels last; and TensorFlow's own operator
+    python make.py plain          # tensorflow-cpu==2.20.0: channels last, and a flex operator
     python make.py keras          # tensorflow-cpu==2.20.0
     python make.py opset9         # onnx, numpy: as MXNet's import wants it
     python make.py torchscript    # torch of any release, makes scripted-RELEASE.pt, traced-…
