@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from pytest_modelcompat.errors import UsageProblem
 from pytest_modelcompat.matrix.load import load_matrix
 from pytest_modelcompat.matrix.model import Image
 from pytest_modelcompat.results.model import CellStatus, Stage
+from tests.contract._index_server import wheel
+from tests.elf_files import shared_object
 from tests.project import Project, Result
 from tests.sshd import Server, server
 
@@ -68,6 +72,33 @@ def started(prepared: Prepared, code: str, room: Path, *, files: list[Path] | No
     return registry.kind_of(prepared.spec).start(
         prepared, ["-I", "-c", code], env={}, files=files or [], folder=room
     )
+
+
+class TestPreflight:
+    def test_what_a_machines_loader_will_not_find_is_told(
+        self, there: Server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the machine has is asked of itself: its own libraries are not told as lacking."""
+        data = io.BytesIO(wheel("lacking"))
+        needed = ("libc.so.6", "libm.so.6", "libabsent-of-tests.so.9")
+        with zipfile.ZipFile(data, "a") as archive:
+            archive.writestr("lacking.so", shared_object(needed=needed))
+        (tmp_path / "wheels").mkdir()
+        (tmp_path / "wheels" / "lacking-1.0-py3-none-any.whl").write_bytes(data.getvalue())
+        monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "wheels"))
+        monkeypatch.setenv("UV_NO_INDEX", "1")
+        image = there.image(python=sys.executable)
+        spec = make_spec(
+            role="cell", image=image, python="image", requirements=("lacking",),
+            install_timeout=60.0,
+        )  # fmt: skip
+        prepared = registry.prepare(spec, cache=cache)
+        assert isinstance(prepared, Prepared), prepared.reason
+        (note,) = prepared.notes
+        assert note == (
+            "preflight: lacking.so needs libabsent-of-tests.so.9, not found in the environment or "
+            f"on the default library paths of {image.value}"
+        )
 
 
 class TestMachinesThatWillNotDo:
