@@ -148,7 +148,8 @@ def no_store(path: Path) -> StoreProblem:
     return StoreProblem(
         Problem(
             message="There is no store here.",
-            hint="This needs the run.sqlite that a run leaves beside its report.",
+            hint="This needs the run.sqlite that a run leaves beside its report. A merged folder "
+            "has none: judge its parts again, and merge what comes of it.",
             file=path,
         )
     )

@@ -96,6 +96,21 @@ def test_what_fails_in_a_part_fails_the_whole(tmp_path: Path, capsys):
     assert merge(capsys, *parts, "--output", tmp_path / "whole")[0] == 1
 
 
+def test_a_merged_run_is_judged_again_by_its_parts(tmp_path: Path, capsys):
+    parts = [shard(tmp_path / str(n), n) for n in (1, 2)]
+    merge(capsys, *parts, "--output", tmp_path / "whole")
+    assert cli.main(["rejudge", str(tmp_path / "whole")]) == 4
+    assert "judge its parts again" in capsys.readouterr().err
+    for part in parts:
+        assert cli.main(["rejudge", str(part), "--output", f"{part}-again"]) == 0
+    capsys.readouterr()
+    again = [tmp_path / "1-again", tmp_path / "2-again"]
+    assert merge(capsys, *again, "--output", tmp_path / "whole-again")[0] == 0
+    before, after = load(tmp_path / "whole"), load(tmp_path / "whole-again")
+    assert [each.counts for each in after.cells] == [each.counts for each in before.cells]
+    assert any("judged again" in note for note in after.info.notes)
+
+
 def test_a_missing_part_is_told_and_nothing_is_written(tmp_path: Path, capsys):
     part = shard(tmp_path / "1", 1, 3)
     other = shard(tmp_path / "3", 3, 3)

@@ -79,7 +79,7 @@ function inParts(body, button, rows, draw, most = NODES) {
     const from = shown;
     for (let nodes = 0; nodes < most && shown < rows.length; shown++) {
       const row = draw(rows[shown]);
-      body.append(row);
+      body.append(keepTable(row));
       nodes += 1 + row.querySelectorAll("*").length;
     }
     button.hidden = shown >= rows.length;
@@ -138,4 +138,21 @@ function save(name, parts, type) {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/** Says that a table is one where its rows are laid out as cards (`.stack` in media.css), which
+ * browsers would else no longer tell anybody. @template {Element} T @param {T} node @returns {T} */
+function keepTable(node) {
+  const roles = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+  for (const each of [node, ...node.querySelectorAll("thead, tbody, tr, th, td")]) {
+    const role = each.tagName === "TH" ? (each.getAttribute("scope") === "row" ? "rowheader" : "columnheader") : roles[/** @type {keyof typeof roles} */ (each.tagName)];
+    if (role) each.setAttribute("role", role);
+  }
+  return node;
+}
+
+/** @param {HTMLElement} square @param {string} text what its column is called @returns {HTMLElement} */
+function labelled(square, text) {
+  square.dataset.label = clean(text);
+  return square;
 }

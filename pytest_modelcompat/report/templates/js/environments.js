@@ -1,5 +1,7 @@
 // Environments: a row per cell, and the difference of any two.
 
+const ENVIRONMENT = ["Cell", "Status", "Environment", "Lock", "Made in", "Ran for", "Why"];
+
 const environmentsView = {
   show(/** @type {URLSearchParams} */ params) {
     const view = byId("mc-environments");
@@ -9,7 +11,7 @@ const environmentsView = {
       const worst = (/** @type {number} */ n) => run.cellStates.indexOf(run.cellState[run.cells[n].status]);
       put(view, section("Environments", `${plural(Object.keys(run.environments).length, "environment")} for ${plural(run.cells.length, "cell")}`, []),
         el("div", { id: "mc-compare", class: "compare" }), el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": "Environments of the cells" },
-          el("table", { class: "rows environments" }, el("thead", null, el("tr", null, ...["Cell", "Status", "Environment", "Lock", "Made in", "Ran for", "Why"].map((t) => el("th", { scope: "col", class: / (in|for)$/.test(t) ? "n" : null }, t)))), body)), more);
+          el("table", { class: "rows environments stack" }, el("thead", null, el("tr", null, ...ENVIRONMENT.map((t) => el("th", { scope: "col", class: / (in|for)$/.test(t) ? "n" : null }, t)))), body)), more);
       // What was not measured comes first: of many cells, those are the ones asked for.
       inParts(body, more, run.cells.map((/** @type {Cell} */ _, /** @type {number} */ n) => n).sort((/** @type {number} */ a, /** @type {number} */ b) => worst(a) - worst(b)), (/** @type {number} */ n) => this.row(run.cells[n], n));
     }
@@ -19,10 +21,12 @@ const environmentsView = {
   row(cell, n) {
     const { environment, seconds: took } = cell;
     const made = (took.resolve ?? 0) + (took.install ?? 0);
-    return el("tr", null, el("td", null, el("a", { href: cellAddress(n), dir: "auto" }, shorten(cellName(cell), 160))), el("td", null, chip(run.cellState[cell.status] ?? run.state.no_data)),
+    const row = el("tr", null, el("td", null, el("a", { href: cellAddress(n), dir: "auto" }, shorten(cellName(cell), 160))), el("td", null, chip(run.cellState[cell.status] ?? run.state.no_data)),
       el("td", { dir: "auto" }, [environment.kind, environment.image !== "host" && environment.image, environment.python && `Python ${environment.python}`].filter(Boolean).join(" · ")),
       el("td", { class: "mono dim" }, (environment.lock_digest ?? "").replace("sha256:", "").slice(0, 12)), el("td", { class: "n" }, made ? seconds(made) : ""), el("td", { class: "n" }, took.run ? seconds(took.run) : ""),
       el("td", { class: "clip-cell dim", dir: "auto" }, shorten(cell.reason.split("\n")[0], 120)));
+    for (const n of [3, 4, 5]) labelled(row.cells[n], ENVIRONMENT[n]);
+    return row;
   },
   /** @param {number | undefined} a @param {number | undefined} b @returns {Child[]} */
   compare(a, b) {

@@ -23,6 +23,7 @@ function follow() {
     }
   }
   VIEW[view].show(params);
+  for (const table of document.querySelectorAll("table.stack:not([role])")) keepTable(table);
   drawer.show(params);
 }
 

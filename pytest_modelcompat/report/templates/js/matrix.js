@@ -104,12 +104,13 @@ function drawFacet(pivot, rowAxes, facet, cells) {
   const left = joined.length - most;
   joined.length = Math.min(joined.length, most);
   const title = pivot.facets === "none" ? "All cells" : valueFace(pivot.facets, facet, "none");
+  const heads = columns.map((value) => valueFace(pivot.columns, value, pivot.facets));
   return el("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": `Matrix of ${shorten(title, 80)}` },
-    el("table", { class: "grid" }, el("caption", { dir: "auto" }, title),
-      el("thead", null, el("tr", null, el("td"), ...columns.map((value) => el("th", { scope: "col", dir: "auto" }, valueFace(pivot.columns, value, pivot.facets))))),
+    el("table", { class: "grid stack" }, el("caption", { dir: "auto" }, title),
+      el("thead", null, el("tr", null, el("td"), ...heads.map((head) => el("th", { scope: "col", dir: "auto" }, head)))),
       el("tbody", null, ...joined.map((row) => el("tr", null,
         el("th", { scope: "row", dir: "auto" }, el("span", { class: "row-name" }, shorten(row.label.join(", ") || "every target", 300)), row.times > 1 && el("span", { class: "times" }, `${row.times} alike`)),
-        ...row.squares.map(drawSquare))))),
+        ...row.squares.map((/** @type {number[]} */ square, /** @type {number} */ n) => labelled(drawSquare(square), heads[n])))))),
     left > 0 && el("p", { class: "quiet-note" }, `and ${plural(left, "more row")}, less bad `, el("a", { href: address({ every: "1" }) }, "show all")));
 }
 

@@ -37,7 +37,7 @@ const operatorsView = {
       const button = el("button", { type: "button", "aria-pressed": "false", click: () => go(address({ all: route().params.get("all") === "1" ? null : "1" })) });
       this.body = el("tbody");
       this.said = el("p", { class: "quiet-note", role: "status" });
-      const table = el("table", { class: "rows operators" },
+      const table = el("table", { class: "rows operators stack" },
         el("thead", null, el("tr", null, el("th", { scope: "col" }, "Operator"), ...targets.map((/** @type {any} */ t, /** @type {number} */ n) => targetHead(t, n)))), this.body);
       put(view, section("Operators", "version ranges by target; “+” ends at the newest version tested; “3 of 9”: cases without a right answer, of all; “3–6”: it differs between the range’s versions", [el("label", null, "Find", input), choose("Opset", [["", "any"], ...this.opsets().map((n) => /** @type {[string, string]} */ ([String(n), String(n)]))], opset ? String(opset) : "", (v) => go(address({ opset: v || null }))), button],
         this.said, el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": "Operators by target" }, table), moreButton()));
@@ -89,7 +89,7 @@ const operatorsView = {
       domain && domain !== "ai.onnx" ? el("span", { class: "dim" }, `${domain}::`) : null, shorten(name, 80));
     const tr = el("tr", { class: broke ? "broke" : null }, el("th", { scope: "row" }, toggle,
       unsteady ? el("span", { class: "tag" }, "to and fro") : broke ? el("span", { class: "tag" }, "stopped working") : null),
-    ...cells.map((ranges) => el("td", null, ...(ranges.length ? ranges.map(rangeMark) : [el("span", { class: "dim" }, "–", el("span", { class: "vh" }, "not tested"))]))));
+    ...cells.map((ranges, n) => el("td", { "data-label": cells.length > 1 ? targetName(n) : null }, ...(ranges.length ? ranges.map(rangeMark) : [el("span", { class: "dim" }, "–", el("span", { class: "vh" }, "not tested"))]))));
     return tr;
   },
   /** @param {HTMLTableRowElement} tr @param {HTMLElement} toggle @param {string} unit */
@@ -98,9 +98,9 @@ const operatorsView = {
     toggle.setAttribute("aria-expanded", String(!open));
     if (open) { tr.nextElementSibling?.remove(); return; }
     const { targets } = run.operators;
-    tr.after(el("tr", { class: "opsets" }, el("td", { colspan: targets.length + 1 },
+    tr.after(keepTable(el("tr", { class: "opsets" }, el("td", { colspan: targets.length + 1 },
       el("div", { class: "opset-tables" }, ...targets.map((/** @type {any} */ target) => opsetTable(target, unit)).filter(Boolean),
-        el("p", null, el("a", { href: casesAddress(`op:${quoted(unit)}`) }, `All cases of ${shorten(unit, 60)}`))))));
+        el("p", null, el("a", { href: casesAddress(`op:${quoted(unit)}`) }, `All cases of ${shorten(unit, 60)}`)))))));
   },
   leave() { put(byId("mc-operators")); this.body = null; },
 };
@@ -165,6 +165,12 @@ function atOpset(opset) {
   const found = rows.sort((a, b) => a.worst - b.worst || a.row[0].localeCompare(b.row[0], "en")).map(({ row }) => row);
   opsetRows.set(opset, found);
   return found;
+}
+
+/** @param {number} n */
+function targetName(n) {
+  const { distribution, where } = run.operators.targets[n];
+  return [distribution, where].filter(Boolean).join(" · ");
 }
 
 /** @param {any} target @param {number} n */

@@ -38,6 +38,9 @@ function distribution(row) {
   el("figcaption", null, text));
 }
 
+/** @param {any} column */
+const columnName = (column) => `${column.distribution} ${column.version}`;
+
 const parityView = {
   show() {
     const view = byId("mc-parity");
@@ -50,7 +53,7 @@ const parityView = {
     const said = el("p", { role: "status" }, "Point at or move to a number to read more of it; Enter opens it.");
     const spread = el("div", { class: "heat-spread" });
     this.spread = spread;
-    const table = el("table", { class: "heat" }, el("thead", null, this.spans(columns, (c) => c.distribution, "sold"), this.spans(columns, (c) => `${c.distribution}\n${c.where}`, "families"),
+    const table = el("table", { class: "heat stack" }, el("thead", null, this.spans(columns, (c) => c.distribution, "sold"), this.spans(columns, (c) => `${c.distribution}\n${c.where}`, "families"),
       el("tr", null, el("td"), ...columns.map((/** @type {any} */ c) => el("th", { scope: "col", dir: "auto" }, c.version)))),
     el("tbody", null, ...rows.map((/** @type {any} */ row, /** @type {number} */ n) => this.row(row, columns, said, rows[n - 1]?.model === row.model))));
     const legend = el("p", { class: "heat-legend" }, "log₁₀(error / tolerance)", ...HEAT_WORDS.map((text, n) => el("span", { class: `h${n}` }, text)),
@@ -65,15 +68,15 @@ const parityView = {
   producers(columns) {
     const { producers } = run.parity;
     if (!producers.length) return null;
-    const table = el("table", { class: "heat" }, el("thead", null, this.spans(columns, (c) => c.distribution, "sold"), this.spans(columns, (c) => `${c.distribution}\n${c.where}`, "families"),
+    const table = el("table", { class: "heat stack" }, el("thead", null, this.spans(columns, (c) => c.distribution, "sold"), this.spans(columns, (c) => `${c.distribution}\n${c.where}`, "families"),
       el("tr", null, el("td"), ...columns.map((c) => el("th", { scope: "col", dir: "auto" }, c.version)))),
     el("tbody", null, ...producers.map((/** @type {any} */ each) => el("tr", null, el("th", { scope: "row" }, el("span", { class: "variant made", dir: "auto" }, shorten(each.variant, 120)), el("span", { class: "dim" }, plural(each.models, "model"))),
       ...each.cells.map((/** @type {any} */ cell, /** @type {number} */ n) => {
-        if (!cell) return el("td");
+        if (!cell) return el("td", { class: "nothing" });
         const [at, state, step, right, total] = cell;
         const worst = run.states[state];
         const label = `${each.variant} on ${columns[n].distribution} ${columns[n].version}, ${columns[n].where}: ${right}/${total} models right, worst ${worst.text}`;
-        return el("td", null, el("button", { type: "button", class: `heat-cell ${step >= 0 ? `h${step}` : `t-${worst.tone} no-number`}`, "aria-label": label, title: label, click: () => go(caseAddress(at)) },
+        return el("td", { "data-label": columnName(columns[n]) }, el("button", { type: "button", class: `heat-cell ${step >= 0 ? `h${step}` : `t-${worst.tone} no-number`}`, "aria-label": label, title: label, click: () => go(caseAddress(at)) },
           `${right}/${total}`, right < total && glyph(worst)));
       })))));
     roving(table, "button.heat-cell");
@@ -99,7 +102,7 @@ const parityView = {
     return el("tr", { class: again ? "again" : null }, el("th", { scope: "row" },
       el("a", { href: casesAddress(`model:${quoted(row.model)}`), dir: "auto" }, shorten(row.model, 80)),
       row.variant && el("span", { class: "variant", dir: "auto" }, shorten(row.variant, 120)), el("span", { class: "dim", dir: "auto" }, shorten(more, 200))),
-    ...row.cells.map((/** @type {any} */ cell, /** @type {number} */ n) => el("td", null, cell ? this.cell(row, cell, columns[n], said) : null)));
+    ...row.cells.map((/** @type {any} */ cell, /** @type {number} */ n) => el("td", { "data-label": columnName(columns[n]), class: cell ? null : "nothing" }, cell ? this.cell(row, cell, columns[n], said) : null)));
   },
   /** @param {any} row @param {any[]} cell @param {any} column @param {HTMLElement} said */
   cell(row, [at, state, text, step, within, measured, total], column, said) {

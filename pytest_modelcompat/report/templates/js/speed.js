@@ -112,9 +112,9 @@ const speedView = {
     const more = moreButton();
     inParts(body, more, machine.models, ([model, variant, lines]) => el("tr", null,
       el("th", { scope: "row" }, el("a", { href: casesAddress(`model:${quoted(model)}`), dir: "auto" }, shorten(model, 80)), variant && el("span", { class: "variant dim", dir: "auto" }, shorten(variant, 120))),
-      ...at.flatMap((n) => lines[n].map((f, place) => this.cell(f, lines[n].slice(0, place).findLast(Boolean) ?? null, metric)))), NODES / 2);
+      ...at.flatMap((n) => lines[n].map((f, place) => labelled(this.cell(f, lines[n].slice(0, place).findLast(Boolean) ?? null, metric), `${trackName(machine.tracks[n])}, ${machine.tracks[n].versions[place]}`)))), NODES / 2);
     return [el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": `${metric.name} by model and version` },
-      el("table", { class: "rows speed" },
+      el("table", { class: "rows speed stack" },
         el("thead", null, el("tr", null, el("th", { scope: "col", rowspan: 2 }, "Model"), ...wide.map((track) => el("th", { scope: "colgroup", colspan: track.versions.length, dir: "auto" }, trackName(track)))),
           el("tr", null, ...wide.flatMap((track) => track.versions.map((version) => el("th", { scope: "col", dir: "auto" }, version))))),
         body)), more];
