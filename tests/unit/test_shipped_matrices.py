@@ -149,6 +149,17 @@ def test_the_producers_cross_releases_exporters_opsets_and_runtimes():
         assert {export for _, export, _ in settings} == {"onnx-torchscript", "onnx-dynamo"}
 
 
+def test_the_edge_has_a_board_of_another_architecture():
+    cells = load_matrix(ROOT / "matrices" / "edge.yaml").cells
+    [board] = [cell for cell in cells if cell.image.kind == "docker"]
+    assert dict(board.image.settings)["platform"] == "linux/arm64"
+    assert str(board.framework) == "ai-edge-litert==2.3.0"
+    assert {model.name for entry in board.checks for model in entry.models} == {
+        "float32", "float16-weights", "dynamic-range", "int8",
+    }  # fmt: skip
+    assert board.limits.case > 2 * cells[0].limits.case
+
+
 def test_every_build_function_is_there():
     for file in FILES:
         for cell in load_matrix(file).cells:
