@@ -52,7 +52,8 @@ HEAD = """\
 
 Written by `python benchmarks/all.py`; what each row compares is told at the head of its command and
 in [README.md](README.md). Ratios are medians over rounds in which the sides take turns. A row stays
-until its command is measured again, so rows may be of different days and commits.
+until its command is measured again, so rows may be of different days and commits. A load of more
+than a few tenths says that others used the machine: then seconds mean little, and ratios less.
 
 | command | what | figure | target | | how it came about | measured |
 |---|---|---|---|---|---|---|
@@ -89,12 +90,15 @@ def run(command: list[str], seconds: float) -> tuple[str, int | None]:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         return process.communicate()[0], None
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
 
 
-def rows(name: str, arguments: list[str], printed: str, code: int | None) -> list[str]:
-    """The lines of the table."""
+def rows(name: str, arguments: list[str], printed: str, code: int | None, load: float) -> list[str]:
+    """The lines of the table; `load` tells what else ran on the machine."""
     today = dt.datetime.now(dt.timezone.utc).date().isoformat()
-    when = f"{today}, {commit()}, {machine()}"
+    when = f"{today}, {commit()}, {machine()}, load {load:.1f} before"
     command = f"`python benchmarks/{name}.py{''.join(f' {each}' for each in arguments)}`"
     found = []
     for line in printed.splitlines():
@@ -137,13 +141,15 @@ def main() -> int:
     given = parser.parse_args()
     if strangers := set(given.names) - set(NAMES):
         parser.error(f"no such measurement: {json.dumps(sorted(strangers))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and take what runs along
     for name in given.names or NAMES:
         arguments = ["--pairs", str(given.pairs)] if given.pairs and name in WITH_PAIRS else []
         print(f"{name} ...", flush=True)
+        load = os.getloadavg()[0]
         printed, code = run([sys.executable, str(HERE / f"{name}.py"), *arguments], given.seconds)
         print(printed, flush=True)
         table = kept(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-        table[name] = rows(name, arguments, printed, code)
+        table[name] = rows(name, arguments, printed, code, load)
         lines = [line for each in NAMES for line in table.get(each, ())]
         RESULTS.write_text(HEAD + "".join(f"{line}\n" for line in lines), "utf-8")
     return 0
