@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from tests.e2e import engine
 from tests.project import Project, Result
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 BUILD = """\
 import os
@@ -234,3 +239,38 @@ def test_failures_cost_nothing_else_and_leave_nothing_behind(failing: Result) ->
     done = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     assert str(failing.folder / "cache") not in done.stdout
     assert list((failing.folder / "cache" / "work").iterdir()) == []
+
+
+def test_a_producer_may_work_in_an_environment_that_exists(tmp_path: Path) -> None:
+    """Any kind: here an interpreter of the user's own, for producer and consumer alike."""
+    release = version("onnx")
+    place = f"{{kind: python, value: {sys.executable}}}"
+    producer = f"framework: onnx=={release}, export: onnx, image: {place}, python: '{PYTHON}'"
+    lines = [
+        "schema: 1",
+        f"axes: {{framework: {{onnx: ['{release}']}}, image: [{place}]}}",
+        f"checks: {{parity: {{models: [{model('twice', producer)}]}}}}",
+    ]
+    made = Project({
+        "pytest.ini": "[pytest]\n",
+        "matrices/m.yaml": "\n".join([*lines, ""]),
+        "matrices/build.py": BUILD,
+    })  # fmt: skip
+    result = run(tmp_path, made)
+    assert result.code == 0, result.out
+    [case] = result.cases
+    assert (case["status"], case["reference"]["kind"]) == ("passed", "producer")
+    kinds = {(each["role"], each["kind"]) for each in result.run["environments"]}
+    assert {("producer", "python"), ("cell", "python")} <= kinds
+
+
+@pytest.mark.engine
+def test_a_producer_may_work_in_a_container(tmp_path: Path) -> None:
+    """Built in a container, delivered on its standard output, run on the host."""
+    producer = f"{ONNX}, image: '{engine.BOOKWORM}', python: image"
+    result = run(tmp_path, project(model("twice", producer)))
+    assert result.code == 0, result.out
+    [case] = result.cases
+    assert (case["status"], case["reference"]["kind"]) == ("passed", "producer")
+    kinds = {(each["role"], each["kind"]) for each in result.run["environments"]}
+    assert {("producer", "docker"), ("cell", "host")} <= kinds
