@@ -174,6 +174,11 @@ def test_hostile_text_is_shown(hostile: View):
     assert "\x1b" not in text
 
 
+def test_comments_stay_at_home():
+    assert "@type" not in page.script()
+    assert page.script().count("\n//") == page.style().count("\n/*") == 0
+
+
 def test_the_shell_keeps_its_budget(tmp_path: Path):
     empty = build(read(small(tmp_path, [Made(version="1.0", cases="P")])))
     assert len(text_of(empty).encode()) <= 200_000
