@@ -145,11 +145,13 @@ def main() -> int:
     for name in given.names or NAMES:
         arguments = ["--pairs", str(given.pairs)] if given.pairs and name in WITH_PAIRS else []
         print(f"{name} ...", flush=True)
-        load = os.getloadavg()[0]
+        today = dt.datetime.now(dt.timezone.utc).date().isoformat()
+        load = os.getloadavg()[0]  # what else runs on the machine
+        when = f"{today}, {commit()}, {machine()}, load {load:.1f} before"
         printed, code = run([sys.executable, str(HERE / f"{name}.py"), *arguments], given.seconds)
         print(printed, flush=True)
         table = kept(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-        table[name] = rows(name, arguments, printed, code, load)
+        table[name] = rows(name, arguments, printed, code, when)
         lines = [line for each in NAMES for line in table.get(each, ())]
         RESULTS.write_text(HEAD + "".join(f"{line}\n" for line in lines), "utf-8")
     return 0
