@@ -95,10 +95,8 @@ def run(command: list[str], seconds: float) -> tuple[str, int | None]:
         raise
 
 
-def rows(name: str, arguments: list[str], printed: str, code: int | None, load: float) -> list[str]:
-    """The lines of the table; `load` tells what else ran on the machine."""
-    today = dt.datetime.now(dt.timezone.utc).date().isoformat()
-    when = f"{today}, {commit()}, {machine()}, load {load:.1f} before"
+def rows(name: str, arguments: list[str], printed: str, code: int | None, when: str) -> list[str]:
+    """The lines of the table."""
     command = f"`python benchmarks/{name}.py{''.join(f' {each}' for each in arguments)}`"
     found = []
     for line in printed.splitlines():
