@@ -127,15 +127,20 @@ def matrix_files(named: str, root: Path) -> tuple[Path, ...]:
     if not os.path.lexists(where):
         raise UsageProblem(command_line.no_matrix(shown))
     if not where.is_dir():
-        return (where.absolute(),)
+        return (_as_pytest_has_it(where),)
     found = [
-        path.absolute()
+        _as_pytest_has_it(path)
         for path in sorted(where.iterdir())
         if path.suffix in {".yaml", ".yml"} and not language.is_known_issues(path)
     ]
     if not found:
         raise UsageProblem(command_line.empty_folder(shown))
     return tuple(found)
+
+
+def _as_pytest_has_it(path: Path) -> Path:
+    """Absolute and without `..`, which is how pytest names what it collects."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - pathlib keeps the `..`
 
 
 def load(settings: Settings) -> tuple[Matrix, ...]:

@@ -20,7 +20,13 @@ import pytest
 from _pytest.config.findpaths import locate_config
 
 from pytest_modelcompat import DEFAULT_REPORT, interrupts, members, pipeline
-from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line, environment
+from pytest_modelcompat.errors import (
+    ModelcompatError,
+    Problem,
+    UsageProblem,
+    command_line,
+    environment,
+)
 from pytest_modelcompat.errors.results import WriteError
 from pytest_modelcompat.items import EnvironmentItem, MatrixFile, UnitItem
 from pytest_modelcompat.progress import ProgressLine
@@ -122,8 +128,8 @@ def settings_of(config: pytest.Config) -> Settings:
     if why := _unusable(report, config):
         problems.append(command_line.bad_report_folder(str(report), why))
     baseline = option("compat_baseline")
-    if baseline is not None and not (Path(baseline) / "run.json").is_file():
-        problems.append(command_line.no_baseline(baseline))
+    if baseline is not None:
+        problems.extend(_baseline_problems(baseline, report))
     if problems:
         raise UsageProblem(problems)
     return pipeline.Settings(
@@ -194,13 +200,22 @@ def _words(text: str | None) -> tuple[str, ...]:
     return tuple(word.strip() for word in (text or "").split(",") if word.strip())
 
 
+def _baseline_problems(baseline: str, report: Path) -> list[Problem]:
+    if not (Path(baseline) / "run.json").is_file():
+        return [command_line.no_baseline(baseline)]
+    if Path(baseline).resolve() == report.resolve():
+        return [command_line.baseline_is_report(baseline)]
+    return []
+
+
 def _only_matrices(config: pytest.Config, files: Sequence[Path]) -> None:
     """Collect the matrices, and test paths only where some were given."""
     names = [str(file) for file in files]
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = names
         return
-    given = {Path(arg.partition("::")[0]).absolute() for arg in config.args}
+    # pathlib would keep `..`, and pytest does not
+    given = {Path(os.path.abspath(arg.partition("::")[0])) for arg in config.args}  # noqa: PTH100
     if not given.intersection(files):
         config.args = [*config.args, *names]
 

@@ -100,6 +100,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
+    from pytest_modelcompat.errors import results as errors  # noqa: PLC0415
     from pytest_modelcompat.report.text import clean  # noqa: PLC0415 - each command pays for itself
     from pytest_modelcompat.results.changes_file import as_json  # noqa: PLC0415
     from pytest_modelcompat.results.compare import compare_cells, compare_runs  # noqa: PLC0415
@@ -112,6 +113,10 @@ def _diff(arguments: argparse.Namespace) -> int:
         first, second = arguments.cells
         changes = compare_cells(before, first, after, second)
     else:
+        axes = {name for run in (before, after) for cell in run.cells for name in cell.axes}
+        for name in arguments.across:
+            if name not in axes:
+                raise errors.no_axis(name, axes)
         changes = compare_runs(before, after, across=arguments.across)
     if arguments.history:
         changes = flaky_told(changes, collect(Path(arguments.history), also=after))

@@ -78,6 +78,14 @@ def no_baseline(path: str) -> Problem:
     )
 
 
+def baseline_is_report(path: str) -> Problem:
+    """A run that would replace what it is compared with."""
+    return Problem(
+        message=f"The baseline {path!r} is the folder that this run writes its report into.",
+        hint="Copy the earlier run, or give --compat-report another folder.",
+    )
+
+
 def xdist() -> Problem:
     """`-n` together with a matrix."""
     return Problem(

@@ -334,6 +334,28 @@ def merge_into_part(folder: Path) -> UsageProblem:
     )
 
 
+def rejudged_over_another(folder: Path) -> UsageProblem:
+    """The folder of the copy holds another run, or something else."""
+    return UsageProblem(
+        Problem(
+            message="The run that is judged anew would replace what is in this folder.",
+            hint="Name another one with --output; a copy of the same run may be replaced.",
+            file=folder,
+        )
+    )
+
+
+def no_axis(name: str, axes: Iterable[str]) -> UsageProblem:
+    """An axis that neither of two runs has."""
+    known = sorted(axes)
+    return UsageProblem(
+        Problem(
+            message=f"Neither run has an axis {name!r}; there are {', '.join(known)}.",
+            hint=suggest(name, known),
+        )
+    )
+
+
 def bad_tolerance(text: str, detail: str, hint: str = "") -> Problem:
     """A tolerance on the command line that is none.
 

@@ -6,12 +6,14 @@ and what to do; the place is added by whoever found it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SHOWN = 60  # characters of a user's word that are repeated in a sentence
+_LOGIN = re.compile(r"(\w://)[^/\s@]+@")
 
 
 class Sentence(NamedTuple):
@@ -22,8 +24,9 @@ class Sentence(NamedTuple):
 
 
 def shown(text: str) -> str:
-    """A user's word in quotes, shortened, with everything unprintable escaped."""
-    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
+    """A user's word in quotes, shortened, unprintable parts escaped, passwords of URLs left out."""
+    told = _LOGIN.sub(r"\1…@", text)
+    return repr(told if len(told) <= SHOWN else told[:SHOWN] + "…")
 
 
 def listed(words: Iterable[str]) -> str:

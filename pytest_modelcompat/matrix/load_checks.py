@@ -39,6 +39,8 @@ def parse_checks(context: Context, node: Node | None) -> tuple[CheckEntry, ...]:
     reader = context.reader
     known = tuple(dict.fromkeys((*parsers, *context.checks)))
     entries = []
+    if isinstance(node, MapNode) and not node.entries:
+        reader.tell(words.no_values("`checks`"), node)
     for key, value in reader.entries(node, "`checks`", _EXAMPLE):
         name = key.value
         if name not in known:

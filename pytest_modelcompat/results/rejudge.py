@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.errors.results import StoredRunProblem
 from pytest_modelcompat.results.copying import copy_run, parse_tolerances
 from pytest_modelcompat.results.judge import EQUAL
@@ -30,7 +31,7 @@ from pytest_modelcompat.results.model import (
 from pytest_modelcompat.results.records import batches
 from pytest_modelcompat.results.store import Store
 from pytest_modelcompat.results.terms import read_terms
-from pytest_modelcompat.results.write import write_outputs
+from pytest_modelcompat.results.write import RUN, write_outputs
 from pytest_modelcompat.worker.values import decode
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ def command(
     if against is not None:
         run.cell(against)
     if output.resolve() != folder.resolve():
+        if (output / RUN).is_file() and load(output).info.id != run.info.id:
+            raise errors.rejudged_over_another(output)
         copy_run(folder, output)
     with Store.existing(output) as store:
         runtimes = {each["id"]: str(each.get("runtime", "")) for each in run.plan["cells"]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.project import SMALL, Project
@@ -47,6 +49,11 @@ BAD = {
         "it has no run.json",
         "earlier run",
     ),
+    "baseline is the report": (
+        [MATRIX, "--compat-baseline=stored", "--compat-report=empty/../stored"],
+        "is the folder that this run writes its report into",
+        "Copy the earlier run",
+    ),
     "option without matrix": (["--compat-jobs=2"], "does nothing without --compat-matrix", "Add"),
     "plan without matrix": (["--compat-plan"], "does nothing without --compat-matrix", "Add"),
     "xdist": ([MATRIX, "-n2"], "-n", "--compat-jobs"),
@@ -57,6 +64,8 @@ BAD = {
 def test_bad_command_line(name: str, tmp_path) -> None:
     arguments, message, hint = BAD[name]
     (tmp_path / "empty").mkdir()
+    (tmp_path / "stored").mkdir()
+    (tmp_path / "stored" / "run.json").write_text("{}")
 
     result = PROJECT.run(tmp_path, *arguments, timeout=60)
 
@@ -76,6 +85,18 @@ def test_all_mistakes_are_told_at_once(tmp_path) -> None:
     assert result.code == 4
     for option in ("--compat-jobs", "--compat-shard", "--compat-fail-on"):
         assert option in result.err
+
+
+def test_a_matrix_above_the_place_one_stands_in(tmp_path) -> None:
+    project = Project({**PROJECT.files, "below/pytest.ini": "[pytest]\n"})
+    (tmp_path / "below").mkdir()
+    for named in ("../matrices/small.yaml", "../matrices"):
+        result = project.command(
+            tmp_path, "sh", "-c", f"cd below && exec {sys.executable} -m pytest --collect-only -q"
+            f" -p no:cacheprovider --compat-matrix={named}",
+        )  # fmt: skip
+        assert result.code == 0, result.out + result.err
+        assert "::op_support::ai.onnx.Relu" in result.out
 
 
 KNOWN = "# what we know\n---\n- id: K-1\n  unit: m\n  status: [failed]\n"

@@ -79,6 +79,10 @@ BAD = {
     "rejudge: no number": (["rejudge", "run", "--tolerance", "int8:quanta=x"], "'x' is no number"),
     "rejudge: no cell": (["rejudge", "run", "--against", "nowhere"], "no cell 'nowhere'"),
     "rejudge: output is a file": (["rejudge", "run", "--output", "afile"], "not a folder"),
+    "diff: no such axis": (
+        ["diff", "run", "run", "--across", "framewrok"],
+        "Neither run has an axis 'framewrok'",
+    ),
     "diff: no folder": (["diff"], "required: before"),
     "diff: nothing there": (["diff", "nowhere", "run"], "nowhere: There is no stored run here"),
     "diff: no later run": (["diff", "run"], "reports/latest: There is no stored run here"),

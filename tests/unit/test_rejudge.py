@@ -273,6 +273,13 @@ def test_the_command_tells_what_is_wrong(tmp_path: Path):
     (tmp_path / "taken" / "index.html").write_text("somebody's")
     with pytest.raises(StoreProblem, match=r"already holds index\.html"):
         command(folder, output=tmp_path / "taken")
+    other = finished(tmp_path / "other")
+    ours = load(folder).info.id
+    stored = (other / "run.json").read_bytes().replace(ours.encode(), b"20200101T000000-another")
+    (other / "run.json").write_bytes(stored)
+    with pytest.raises(UsageProblem, match="would replace what is in this folder"):
+        command(folder, output=other)
+    assert (other / "run.json").read_bytes() == stored
     (folder / "run.sqlite").unlink()
     with pytest.raises(StoreProblem, match="no store here"):
         command(folder)
