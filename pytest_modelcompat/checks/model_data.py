@@ -54,6 +54,8 @@ def _given(model: Model, files: ModelFiles) -> list[DataSet]:
     if data.inputs is not None:
         names = [name for name, _ in files.inputs]
         inputs = read_npz(data.inputs, names)
+        if not inputs:
+            _without_inputs(data.inputs.name, model, files)
         if model.path is not None:  # what a producer calls its inputs is only known by then
             _known(data.inputs.name, inputs, model, files)
         outputs = None
@@ -80,6 +82,13 @@ def _known(
     for key, _ in inputs:
         if known and isinstance(key, str) and key not in known:
             raise DataError(words.no_such_input(file, key, model.name, known))
+
+
+def _without_inputs(file: str, model: Model, files: ModelFiles) -> None:
+    """Refuse an .npz without an array, unless the model is known to need none."""
+    needed = [name for name, kind in files.inputs if not kind.startswith("optional(")]
+    if needed or not files.known:
+        raise DataError(words.no_arrays(file, model.name, needed))
 
 
 def facts_of(model: Model, set_: DataSet) -> dict[str, Any]:

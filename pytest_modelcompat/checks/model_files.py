@@ -57,6 +57,11 @@ class ModelFiles:
     ir: int = 0
 
     @property
+    def known(self) -> bool:
+        """Whether the host could read what its inputs and outputs are."""
+        return bool(self.outputs or self.imports)
+
+    @property
     def opset(self) -> int:
         """Of the main domain, 0 where unknown or no version at all."""
         return max(0, self.imports.get("ai.onnx", 0))

@@ -15,6 +15,7 @@ __all__ = [
     "bad_data_set",
     "bad_npz",
     "exact_type_needs_folder",
+    "no_arrays",
     "no_data_sets",
     "no_such_input",
     "no_such_model",
@@ -24,6 +25,8 @@ __all__ = [
     "outputs_without_inputs",
     "unreadable_model",
 ]
+
+_NAMED = 8  # inputs of a model in one sentence
 
 
 def nothing_matches(pattern: str, corpora: Iterable[str], known: Iterable[str]) -> Sentence:
@@ -83,6 +86,22 @@ def no_such_input(path: str, key: str, model: str, known: Iterable[str]) -> Sent
     return Sentence(
         f"The array {shown(key)} in {shown(path)} is no input of the model {shown(model)}.",
         suggest(key, known) or "Keys are the model's input names, or positions.",
+    )
+
+
+def no_arrays(path: str, model: str, needed: Iterable[str]) -> Sentence:
+    """An .npz of inputs with nothing in it; `needed` is empty where nobody knows the inputs."""
+    names = [shown(each) for each in needed]
+    if names:
+        first = ", ".join(names[:_NAMED]) + (", …" if names[_NAMED:] else "")
+        return Sentence(
+            f"{shown(path)} holds no array, and the model {shown(model)} has inputs: {first}.",
+            "Save them under these names with numpy.savez.",
+        )
+    return Sentence(
+        f"{shown(path)} holds no array for the model {shown(model)}.",
+        "Save its inputs with numpy.savez. If it has none, what it should answer comes in the "
+        "folder layout: test_data_set_0/output_0.pb.",
     )
 
 

@@ -55,6 +55,14 @@ def pattern_finds_too_much(text: str, count: int, most: int) -> Sentence:
     )
 
 
+def folder_as_model(path: str, ending: str) -> Sentence:
+    """A folder under the name of a format that is one file."""
+    return Sentence(
+        f"{shown(path)} is a folder; a model that ends in {ending} is a file.",
+        "Name the file in it, or rename the folder if its format is one of folders.",
+    )
+
+
 def library_is_no_file() -> Sentence:
     """A folder in place of a library."""
     return Sentence("A library of operators is a file.", "Name the .so file.")

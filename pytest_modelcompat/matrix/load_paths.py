@@ -26,6 +26,15 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _MODULE = "module:"
 _MOST = 1000  # files of one pattern
 
+# Formats that no runtime reads from a folder. Others stay open: old releases of Keras wrote folders
+# that end in .keras, and a runtime of a plugin may have a format of its own.
+_FILES = frozenset({
+    ".engine", ".h5", ".jit", ".joblib", ".json", ".lgb", ".onnx", ".ort", ".param", ".pickle",
+    ".pkl", ".plan", ".prototxt", ".pt", ".pt2", ".pth", ".ptl", ".skops", ".so", ".tflite", ".ubj",
+    ".xml",
+})  # fmt: skip
+_SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")  # a folder by whatever name
+
 
 def model_paths(context: Context, node: Node | None) -> list[tuple[str, Path]]:
     """(what to add to the model's name, path) of each model; empty where something is wrong.
@@ -46,14 +55,29 @@ def model_paths(context: Context, node: Node | None) -> list[tuple[str, Path]]:
     exact = context.folder / text
     if not _PATTERN.search(text) or os.path.lexists(exact):
         path = existing_path(context, _with(node, text), "model")
-        return [] if path is None else [("", path)]
+        return [] if path is None else _fitting(context, node, [("", path)])
     found = _found(context, text)
     if not found:
         context.reader.tell(check_words.pattern_finds_nothing(text), node)
     elif len(found) > _MOST:
         context.reader.tell(check_words.pattern_finds_too_much(text, len(found), _MOST), node)
         return []
-    return found
+    return _fitting(context, node, found)
+
+
+def _fitting(context: Context, node: Node, found: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    """Those that can be what their names say; a folder for a format of one file is told."""
+    fitting = []
+    for name, path in found:
+        if path.suffix in _FILES and path.is_dir() and not _is_saved_model(path):
+            context.reader.tell(check_words.folder_as_model(path.name, path.suffix), node)
+        else:
+            fitting.append((name, path))
+    return fitting
+
+
+def _is_saved_model(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _SAVED_MODEL)
 
 
 def libraries(context: Context, node: Node | None) -> tuple[tuple[Path, ...], tuple[str, ...]]:

@@ -13,6 +13,7 @@ import re
 import stat
 
 from .onnxpb import external_data
+from .wire import MalformedError
 
 __all__ = ["Refused", "check", "locate"]
 
@@ -87,11 +88,28 @@ def check(model: str | bytes, folder: str | None) -> None:
     except ValueError as problem:
         if isinstance(model, str) and _is_another_format(model):
             return
-        raise Refused("its external data cannot be told: {}".format(problem)) from problem
+        raise Refused(_not_told(model, problem)) from problem
     for location in sorted(locations):
         if folder is None:
             raise Refused("external data without a folder to hold it: {!r}".format(location))
         _check_location(location, folder)
+
+
+def _not_told(model: str | bytes, problem: ValueError) -> str:
+    """Why a model is kept from the runtime: what the parser says, and of what."""
+    name, other = "the model", ""
+    if isinstance(model, str):
+        name, ending = repr(os.path.basename(model)), os.path.splitext(model)[1]
+        if ending in _OTHERS:
+            other = "does not begin as a {} file does, and ".format(ending)
+    if isinstance(problem, MalformedError):
+        return (
+            "{} {}is no whole ONNX model ({}): it is cut off, damaged or of another format. "
+            "The runtime was not asked, for its external data cannot be told"
+        ).format(name, other, problem)
+    return "{}: its external data cannot be told, and the runtime was not asked: {}".format(
+        name, problem
+    )
 
 
 def _is_another_format(path: str) -> bool:

@@ -11,7 +11,7 @@ import contextlib
 import mmap
 from typing import Any, NamedTuple
 
-from .wire import count, fields, signed, text
+from .wire import MalformedError, count, fields, signed, text
 
 __all__ = [
     "DTYPES",
@@ -71,7 +71,7 @@ def messages(view, kind="model"):
         for number, wire, value in fields(view):
             if number in children:
                 if wire != 2:
-                    raise ValueError("wire type {} for a {}".format(wire, children[number]))
+                    raise MalformedError("wire type {} for a {}".format(wire, children[number]))
                 found.append((children[number], value, (*path, kind)))
         seen += len(found)
         if seen > _MESSAGES:

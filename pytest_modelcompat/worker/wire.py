@@ -8,6 +8,7 @@ import struct
 
 __all__ = [
     "MAX_FIELDS",
+    "MalformedError",
     "count",
     "fields",
     "integers",
@@ -24,6 +25,10 @@ MAX_FIELDS = 1 << 24
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
+class MalformedError(ValueError):
+    """Bytes that are no message, or not the whole of one."""
+
+
 def _varint(view, at):
     """(unsigned 64-bit integer, offset behind it)."""
     found = shift = 0
@@ -36,9 +41,9 @@ def _varint(view, at):
                 return found & 0xFFFFFFFFFFFFFFFF, at
             shift += 7
             if shift > 63:
-                raise ValueError("a varint is longer than ten bytes")
+                raise MalformedError("a varint is longer than ten bytes")
     except IndexError:
-        raise ValueError("a varint is cut off") from None
+        raise MalformedError("a varint is cut off") from None
 
 
 def fields(view):
@@ -51,7 +56,7 @@ def fields(view):
         ValueError: truncated, a group, an unknown wire type, or more than MAX_FIELDS.
     """
     if not isinstance(view, memoryview):
-        raise ValueError("a number where a message belongs")  # noqa: TRY004 - malformed data
+        raise MalformedError("a number where a message belongs")
     at, size = 0, len(view)
     for _ in range(MAX_FIELDS):
         if at == size:
@@ -63,7 +68,7 @@ def fields(view):
             tag, at = _varint(view, at)
         number, kind = tag >> 3, tag & 7
         if not 0 < number < 1 << 29:
-            raise ValueError("no field has the number {}".format(number))
+            raise MalformedError("no field has the number {}".format(number))
         if kind == VARINT:
             value, at = _varint(view, at)
         else:
@@ -72,10 +77,10 @@ def fields(view):
             elif kind in (FIXED64, FIXED32):
                 length = 8 if kind == FIXED64 else 4
             else:
-                raise ValueError("wire type {} in field {}".format(kind, number))
+                raise MalformedError("wire type {} in field {}".format(kind, number))
             end = at + length
             if end > size:
-                raise ValueError("field {} is cut off".format(number))
+                raise MalformedError("field {} is cut off".format(number))
             value = view[at:end]
             at = end
         yield number, kind, value
@@ -99,7 +104,7 @@ def signed(number):
 def text(view):
     """A string field; what is not UTF-8 is kept visible, not refused."""
     if not isinstance(view, memoryview):
-        raise ValueError("a number where text belongs")  # noqa: TRY004 - malformed data
+        raise MalformedError("a number where text belongs")
     return str(view, "utf-8", "backslashreplace")
 
 

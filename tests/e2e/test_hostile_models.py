@@ -370,6 +370,7 @@ def test_data_that_cannot_be_read_get_a_sentence_each(tmp_path: Path) -> None:
     files = unreadable(tmp_path)
     files["another-name.npz"] = npz(nobody=X)
     files["one-more.npz"] = npz(x=X, more=X)
+    files["no-input.npz"] = npz()
     names = [*files, "input_0.pb"]
     entries: list[dict[str, object]] = [
         {"name": name, "path": "relu.onnx", "data": {"inputs": name}} for name in files
@@ -392,7 +393,6 @@ def test_data_that_do_not_fit_are_cases_with_a_status(tmp_path: Path) -> None:
     files = {
         "right.npz": npz(x=X),
         "right-y.npz": npz(y=X),
-        "no-input.npz": npz(),
         "position-too-far.npz": npz(arr_0=X, arr_7=X),
         "another-type.npz": npz(x=X.astype(np.int64)),
         "text.npz": npz(x=np.array(["a", "b", "c"])),

@@ -83,6 +83,41 @@ def test_what_finds_nothing_is_told(folder, monkeypatch):
     assert "No file matches" in told(folder, "{name: net, path: 'absent/*/x'}")
 
 
+ONE_FILE = "'{}' is a folder; a model that ends in {} is a file."
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".tflite", ".pt2", ".xml", ".so"])
+def test_a_folder_is_no_model_of_a_format_that_is_a_file(folder, ending):
+    (folder / f"net{ending}").mkdir()
+    (folder / f"net{ending}" / "model.onnx").write_bytes(b"")
+    with pytest.raises(UsageProblem) as caught:
+        load(folder, f"{{name: net, path: net{ending}}}")
+    (problem,) = caught.value.problems
+    assert problem.message == ONE_FILE.format(f"net{ending}", ending)
+    assert problem.hint.startswith("Name the file in it")
+    assert (problem.line, problem.column) == (2, 46)
+
+
+def test_each_folder_that_a_pattern_takes_for_a_file_is_told(folder):
+    for name in ("c.onnx", "d.onnx"):
+        (folder / "models" / name).mkdir()
+    said = told(folder, "{name: net, path: 'models/*.onnx'}")
+    assert said == " ".join(ONE_FILE.format(name, ".onnx") for name in ("c.onnx", "d.onnx"))
+
+
+@pytest.mark.parametrize("name", ["saved", "saved-2.21", "net.keras", "net.mlpackage"])
+def test_folders_of_other_formats_are_models(folder, name):
+    (folder / name).mkdir()
+    assert names(folder, name) == {"net": name}
+
+
+@pytest.mark.parametrize("inside", ["saved_model.pb", "saved_model.pbtxt"])
+def test_a_saved_model_may_have_any_name(folder, inside):
+    (folder / "net.h5").mkdir()
+    (folder / "net.h5" / inside).write_bytes(b"")
+    assert names(folder, "net.h5") == {"net": "net.h5"}
+
+
 def test_libraries_travel_with_the_model(folder, tmp_path):
     (folder / "ops.so").write_bytes(b"one")
     entry = load(folder, "{name: net, path: models/x.tflite, reference: none, libraries: [ops.so]}")

@@ -206,6 +206,41 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, model, monkeyp
     assert "when unpacked" in problem_of(tmp_path, Model(name="n", path=model, data=data))
 
 
+def test_a_file_without_arrays_is_refused_where_the_model_has_inputs(tmp_path, model):
+    data = Data(inputs=npz(tmp_path / "in.npz"))
+    said = problem_of(tmp_path, Model(name="n", path=model, data=data, line=7))
+    assert said.startswith("7: ")
+    assert "'in.npz' holds no array, and the model 'n' has inputs: 'a', '0'." in said
+
+
+def test_a_file_without_arrays_is_refused_where_nobody_knows_the_inputs(tmp_path):
+    data = Data(inputs=npz(tmp_path / "in.npz"))
+    for name in ("net.tflite", "damaged.onnx"):
+        (tmp_path / name).write_bytes(b"\xff" * 16)
+        said = problem_of(tmp_path, Model(name="n", path=tmp_path / name, data=data))
+        assert "'in.npz' holds no array for the model 'n'." in said
+
+
+@pytest.mark.parametrize("given", [[], ["w"], ["o"]])
+def test_a_file_without_arrays_is_fine_where_the_model_needs_none(tmp_path, given):
+    """It has no inputs at all, or only one with a value of its own, or only an optional."""
+    tensor = helper.make_tensor_type_proto(TensorProto.FLOAT, [2, 2])
+    kinds = {"w": tensor, "o": helper.make_optional_type_proto(tensor)}
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["w"], ["y"])],
+        "g",
+        [helper.make_value_info(name, kinds[name]) for name in given],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 2])],
+        [numpy_helper.from_array(X, "w")],
+    )
+    path = tmp_path / "net.onnx"
+    path.write_bytes(helper.make_model(graph).SerializeToString())
+    data = Data(inputs=npz(tmp_path / "in.npz"), outputs=npz(tmp_path / "out.npz", y=X))
+    found = plan(tmp_path, Model(name="n", path=path, data=data))
+    bundle, at = the_case(found)
+    assert bundle.inputs(at) == []
+
+
 def test_a_fifo_is_not_waited_for(tmp_path, model):
     os.mkfifo(tmp_path / "in.npz")
     data = Data(inputs=tmp_path / "in.npz")

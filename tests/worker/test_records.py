@@ -334,6 +334,47 @@ def test_models_that_cannot_be_read_are_refused(models: Path) -> None:
         confine.check(str(path), str(models))
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"hello world not onnx", "wire type 4 in field 13"),
+        (model_with("good")[:-3], "field 7 is cut off"),
+        (b"\x38\x01", "wire type 0 for a graph"),  # a graph that is a number
+        (b"\x08" + b"\xff" * 9, "a varint is cut off"),
+    ],
+)
+def test_what_is_no_whole_model_is_called_so(models: Path, content: bytes, why: str) -> None:
+    path = models / "m.onnx"
+    path.write_bytes(content)
+    with pytest.raises(confine.Refused) as caught:
+        confine.check(str(path), str(models))
+    assert str(caught.value) == (
+        f"'m.onnx' is no whole ONNX model ({why}): it is cut off, damaged or of another format. "
+        "The runtime was not asked, for its external data cannot be told"
+    )
+
+
+@pytest.mark.parametrize("suffix", [".tflite", ".pb"])
+def test_what_is_not_what_its_name_says_is_told_so(models: Path, suffix: str) -> None:
+    path = models / f"m{suffix}"
+    path.write_bytes(b"hello world")
+    with pytest.raises(confine.Refused) as caught:
+        confine.check(str(path), str(models))
+    other = "does not begin as a .tflite file does, and " if suffix == ".tflite" else ""
+    assert str(caught.value).startswith(f"'m{suffix}' {other}is no whole ONNX model (wire type 4")
+
+
+def test_a_whole_model_is_not_called_cut_off(models: Path) -> None:
+    path = models / "m.onnx"
+    path.write_bytes(model_with("good", "good"))
+    with pytest.raises(confine.Refused) as caught:
+        confine.check(str(path), str(models))
+    assert str(caught.value) == (
+        "'m.onnx': its external data cannot be told, and the runtime was not asked: "
+        "a tensor with two entries 'location'"
+    )
+
+
 HEADS = {
     ".ort": b"\x18\0\0\0ORTM\0\0",
     ".pt": b"PK\x03\x04\0\0",
