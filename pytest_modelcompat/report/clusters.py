@@ -152,6 +152,7 @@ def _cluster(
     by_size = np.argsort(-unit_counts, kind="stable")
     units = [cases.units[int(unit_ids[n])][1] for n in by_size]
     cells = np.unique(cases.column("cell")[rows])
+    since = since and state.key != "xpass"  # which passed, so there is no first bad one
     text = cases.names["signature"][int(cases.column("signature")[first])]
     stage = int(cases.column("stage")[first])
     stage_name = STAGES[stage] if stage < len(STAGES) else ""

@@ -198,7 +198,9 @@ def _words(
     for kind, n in counts:
         if kind.tone in {"bad", "broken"}:
             bad = sum(n for kind, n in counts if kind.tone in {"bad", "broken"})
-            return kind, f"{count(bad)} failing", note
+            # the last of these states, so there is nothing worse
+            word = kind.text if kind.key == "xpass" else "failing"
+            return kind, f"{count(bad)} {word}", note
         if kind.tone in {"missing", "moved"} and n * 2 >= total:
             return kind, f"{count(n)} {kind.text}", note
     lead = next((kind for kind, _ in counts if kind.key == "fallback"), counts[-1][0])

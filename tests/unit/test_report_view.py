@@ -227,6 +227,19 @@ def test_clusters_join_by_signature_and_tell_the_first_bad_version(tmp_path: Pat
     assert made[0].units == ("ai.onnx::Op0", "ai.onnx::Op1")
 
 
+def test_what_passes_against_a_known_issue_is_not_called_failing(tmp_path: Path):
+    made = view(
+        tmp_path,
+        Made(version="1.0", cases="PPP"),
+        Made(version="1.1", cases="PpP"),
+        Made(version="1.2", cases="FpP"),
+    )
+    (unexpected,) = [c for c in made.clusters if CASE_STATES[c.state].key == "xpass"]
+    assert (unexpected.kind, unexpected.cases, unexpected.since) == ("failure", 2, ())
+    told = {face.headline for face in made.faces}
+    assert told == {"0 failing", "1 unexpectedly passing", "2 failing"}
+
+
 def test_parity_shows_the_worst_data_set_and_what_it_was_judged_against(tmp_path: Path):
     section = view(
         tmp_path,
