@@ -46,6 +46,7 @@ from .progress import (
     Progress,
 )
 from .protocol import send
+from .sites import extend_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Child:
     def prepare(self) -> None:
         """Import the framework, say what is there, and whether the provider can be used."""
         limit_address_space(self.memory)
-        _extend_path(self.order.get("path") or ())
+        extend_path(self.order.get("path") or ())
         try:
             self.adapter = _adapter(self.order)
             if not self.progress.slots[ATTESTED]:
@@ -248,18 +249,6 @@ def main(nonce: str, parent: int, handle: int, progress_handle: int, folder: str
         leave(EXHAUSTED)
     except BrokenPipeError:
         leave(1)  # nobody listens any more
-
-
-def _extend_path(folders: Sequence[str]) -> None:
-    """Add site folders: the order's, and those by which an environment is not in the interpreter's.
-
-    Those come by a variable of their own, because the interpreter runs isolated from PYTHONPATH.
-    """
-    import site  # noqa: PLC0415 - loaded anyway
-
-    for folder in [*folders, *os.environ.get("MODELCOMPAT_SITE", "").split(os.pathsep)]:
-        if folder:
-            site.addsitedir(folder)
 
 
 def _adapter(order: dict[str, Any]) -> Any:

@@ -40,6 +40,7 @@ from .delivery import Out
 from .limits import forgo_core, limit_address_space, offer_to_killer
 from .measure import words
 from .random_inputs import random_inputs
+from .sites import extend_path
 
 __all__ = ["main"]
 
@@ -56,6 +57,7 @@ def main(argv):
     offer_to_killer()
     limit_address_space(order.get("memory"))
     folder = tempfile.mkdtemp(prefix="produce-")
+    extend_path()
     job = _Job(order, folder, out)
     error = None
     try:
