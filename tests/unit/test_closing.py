@@ -152,6 +152,17 @@ def test_a_right_answer_of_another_provider_is_right_too(store) -> None:
     assert [n for _, n, _, _ in suspected(store, "cell-a")] == [0]
 
 
+def test_a_model_that_failed_under_the_same_name_is_left_alone(store) -> None:
+    store.add_cases(
+        [
+            of_release(0, "1.18.0", "failed"),
+            of_release(1, "1.20.1", "passed"),
+            of_release(2, "1.18.0", "failed", check="parity"),
+        ]
+    )
+    assert [n for _, n, _, _ in suspected(store, "cell-a")] == [0]
+
+
 def test_each_cell_is_asked_about_its_own_failures(store) -> None:
     store.add_cases(
         [

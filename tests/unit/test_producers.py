@@ -136,6 +136,40 @@ def test_whatever_a_producer_dies_of_its_cases_are_errors(stage, ended):
 
 
 @pytest.mark.parametrize(
+    ("ended", "error", "signature"),
+    [
+        ("raised", {"type": "KeyError", "message": "no node 'x'"}, "no node 'NAME'"),
+        ("raised", {"type": "KeyError"}, "KeyError"),
+        ("raised", {}, "raised"),
+        ("raised", None, "raised"),
+        ("crashed", {"signal": "SIGSEGV", "type": "KeyError"}, "crashed: SIGSEGV"),
+        ("crashed", {"exit_code": 3, "message": "out of luck"}, "crashed: exit 3: out of luck"),
+        ("timed_out", {}, "timed_out"),
+    ],
+)
+def test_the_signature_of_a_producer_s_failure_says_how_it_ended(ended, error, signature):
+    seen = Measurement(stage=Stage.PRODUCE, ended=ended, error=error)
+    found = judge(
+        seen, outputs=[], expected=None, identical=False, tolerances=None, suite=None,
+        requested="CPUExecutionProvider", runtime="onnxruntime",
+    )  # fmt: skip
+    assert found.signature == signature
+
+
+def test_each_case_of_a_model_that_was_not_made_has_its_record():
+    failure = Measurement(stage=Stage.PRODUCE, ended="raised", error={"message": "no"})
+    cases = [a_case(f"case-{n}", making=0, failure=failure) for n in range(3)]
+    planned = a_planned(a_cell(), a_workload(cases, check="parity"))
+    found = list(
+        unanswered(planned, CellEnd(status=CellStatus.COMPLETED), done=(), wanted=(0, 1, 2))
+    )
+    assert [(r.cell, r.n, r.check, r.case) for r in found] == [
+        ("cell-a", n, "parity", f"case-{n}") for n in range(3)
+    ]
+    assert {r.judgement.status for r in found} == {Status.ERROR}
+
+
+@pytest.mark.parametrize(
     ("end", "status"),
     [
         (CellStatus.COMPLETED, Status.ERROR),

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_modelcompat.matrix.model import Tolerance
 from pytest_modelcompat.results import elements
-from pytest_modelcompat.results.numbers import Bound, top_agreement, ulps
+from pytest_modelcompat.results.numbers import Bound, Figures, top_agreement, ulps
 from pytest_modelcompat.results.tolerance import Judge
 from pytest_modelcompat.worker.values import Value
 from tests.unit.test_tolerance import compare, strings, tensor
@@ -41,6 +41,13 @@ def test_signed_zeros_are_the_same_place() -> None:
     assert found["ratio"] == 0.0  # nothing was wrong, and nothing was allowed
     assert found["sqnr"] == "Infinity"
     assert "kind" not in found
+
+
+def test_figures_beyond_the_range_of_floats_are_infinite_and_warn_nobody() -> None:
+    figures = Figures()
+    one = np.array([1e-300])
+    figures.add(np.array([1e300]), one, np.array([1e300]))
+    assert figures.record() == {"max_abs": 1e300, "max_rel": "Infinity"}
 
 
 @pytest.mark.parametrize(
