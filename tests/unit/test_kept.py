@@ -81,7 +81,7 @@ def test_they_are_counted_as_records_are(records) -> None:
 
 def test_what_is_expected_of_them_is_what_is_expected_of_records() -> None:
     issues = (
-        KnownIssue(id="A", unit=RELU, status=("failed",)),
+        KnownIssue(id="A", check="op_support", unit=RELU, status=("failed",)),
         KnownIssue(id="B", message="é"),
         KnownIssue(id="C", case="test_op_3*", stage=("compare",)),
     )
