@@ -127,9 +127,9 @@ def matrix_files(named: str, root: Path) -> tuple[Path, ...]:
     if not os.path.lexists(where):
         raise UsageProblem(command_line.no_matrix(shown))
     if not where.is_dir():
-        return (_as_pytest_has_it(where),)
+        return (as_collected(where),)
     found = [
-        _as_pytest_has_it(path)
+        as_collected(path)
         for path in sorted(where.iterdir())
         if path.suffix in {".yaml", ".yml"} and not language.is_known_issues(path)
     ]
@@ -138,7 +138,7 @@ def matrix_files(named: str, root: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _as_pytest_has_it(path: Path) -> Path:
+def as_collected(path: str | Path) -> Path:
     """Absolute and without `..`, which is how pytest names what it collects."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - pathlib keeps the `..`
 

@@ -214,8 +214,7 @@ def _only_matrices(config: pytest.Config, files: Sequence[Path]) -> None:
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = names
         return
-    # pathlib would keep `..`, and pytest does not
-    given = {Path(os.path.abspath(arg.partition("::")[0])) for arg in config.args}  # noqa: PTH100
+    given = {pipeline.as_collected(arg.partition("::")[0]) for arg in config.args}
     if not given.intersection(files):
         config.args = [*config.args, *names]
 
