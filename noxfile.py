@@ -6,9 +6,11 @@ interpreters of this machine themselves and skip, by name, those that are not th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nox
 from nox.command import CommandFailed
@@ -86,19 +88,8 @@ def mutation(session: nox.Session) -> None:
     session.run("python", "tests/mutation.py", *session.posargs)
 
 
-# What a worker starts with while its coverage is measured. Its environment holds the framework and
-# nothing of ours, so coverage comes from outside; its compiled part fits one Python only, so the
-# workers on others go unmeasured.
-OBSERVER = """\
-import os, sys
-if sys.version_info[:2] == {own}:
-    sys.path.append({packages!r})
-    import coverage
-    sys.path.remove({packages!r})
-    os.environ["COVERAGE_PROCESS_START"] = {settings!r}
-    coverage.process_startup()
-    del os.environ["COVERAGE_PROCESS_START"]
-"""
+# The Pythons of workers, each with the newest coverage that it can have: see tests/observe.py.
+WORKERS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
 OBSERVED = """\
 [run]
 branch = true
@@ -106,51 +97,102 @@ parallel = true
 data_file = {data}
 include =
     */modelcompat_worker/*
+    */worker-*/__main__.py
     */code/__main__.py
-    */worker-*.pyz/*
-patch = _exit
+    */pytest_modelcompat/worker/*
+    */pytest_modelcompat/runner/guard.py
 disable_warnings = no-data-collected, no-ctracer
 """
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """The whole suite, with every process of ours: pytest under test, supervisor and child."""
+    """The whole suite, with every process of ours: pytest under test, supervisor and child.
+
+    Arguments go on to pytest. With `--append` first they are another part of the measurement that
+    was begun before, of the same sources; the figures are of all parts together.
+    """
     session.install("-e", ".[tests]")
     place = Path("build", "coverage").absolute()
-    settings, script, data = place / "worker.ini", place / "observe.py", place / "data"
-    shutil.rmtree(place, ignore_errors=True)
-    data.mkdir(parents=True)
-    told = session.run(
-        "python", "-c",
-        "import sys, sysconfig; print(sysconfig.get_path('purelib'), *sys.version_info[:2])",
-        silent=True,
-    )  # fmt: skip
-    packages, *own = str(told).split()
-    settings.write_text(OBSERVED.format(data=data / "coverage"), encoding="utf-8")
-    observer = OBSERVER.format(packages=packages, settings=str(settings), own=tuple(map(int, own)))
-    script.write_text(observer, encoding="utf-8")
+    arguments = list(session.posargs)
+    append = arguments[:1] == ["--append"]
+    if append:
+        del arguments[0]
+    _observing(session, place, append=append)
+    data, whole = place / "data", place / "coverage"
     wanted = ["--network", "--slow", *(["--browser"] if shutil.which("chromium") else [])]
-    env = {"COVERAGE_FILE": str(data / "coverage"), "MODELCOMPAT_COVERAGE": str(script)}
+    if "-n" not in arguments:
+        wanted += ["-n", "auto"]
+    env = {
+        "COVERAGE_FILE": str(data / "coverage"),
+        "MODELCOMPAT_COVERAGE": str(Path("tests", "observe.py").absolute()),
+    }
     failed = False
     try:
-        session.run("coverage", "run", "-m", "pytest", *wanted, *session.posargs, env=env)
+        session.run("coverage", "run", "-m", "pytest", *wanted, *arguments, env=env)
     except CommandFailed:  # told after the figures, which stand for themselves
         failed = True
-    env["COVERAGE_FILE"] = str(place / "coverage")
-    figures = place / "coverage.json"
-    session.run("coverage", "combine", "-q", str(data), env=env)
+    env = {"COVERAGE_FILE": str(whole)}
+    session.run("coverage", "combine", "-q", *(["--append"] if append else []), str(data), env=env)
     session.run("coverage", "html", "-q", "-d", str(place / "html"), env=env)
-    session.run("coverage", "json", "-q", "-o", str(figures), env=env)
+    session.run("coverage", "json", "-q", "-o", str(place / "figures.json"), env=env)
     session.run("coverage", "report", "--skip-covered", "--sort=cover", env=env)
-    totals = json.loads(figures.read_text("utf-8"))["totals"]
-    branches = 100 * totals["covered_branches"] / totals["num_branches"]
-    lines = 100 * totals["covered_lines"] / totals["num_statements"]
-    session.log(f"{lines:.1f} % of lines, {branches:.1f} % of branches; {place / 'html'}")
+    with (place / "parts.txt").open("a", encoding="utf-8") as parts:
+        told = " (some of its tests failed)" if failed else ""
+        parts.write(f"nox -s coverage -- {' '.join(session.posargs)}{told}\n")
+    lines, branches = _figures(json.loads((place / "figures.json").read_text("utf-8")))
+    (place / "figures.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for line in lines:
+        session.log(line)
     if branches < BRANCHES:
         session.error(f"less than {BRANCHES} % of branches")
     if failed:
         session.error("tests failed")
+
+
+def _observing(session: nox.Session, place: Path, *, append: bool) -> None:
+    """Make the folder of a measurement, or see that it is of these very sources."""
+    hashed = hashlib.sha256()
+    for path in sorted(Path("pytest_modelcompat").rglob("*.py")):
+        hashed.update(f"{path}\0".encode() + path.read_bytes())
+    digest = hashed.hexdigest()
+    if append:
+        begun = place / "sources"
+        if not begun.exists() or begun.read_text("ascii") != digest:
+            session.error("nothing to append to: the sources are others, begin without --append")
+    else:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        (place / "sources").write_text(digest, encoding="ascii")
+        for python in WORKERS:
+            session.run(
+                "uv", "pip", "install", "-q", "--target", str(place / "packages" / python),
+                "--python-version", python, "--only-binary", ":all:", "coverage",
+            )  # fmt: skip
+    (place / "data").mkdir(exist_ok=True)
+    settings = OBSERVED.format(data=place / "data" / "coverage")
+    (place / "worker.ini").write_text(settings, encoding="utf-8")
+
+
+def _figures(told: dict[str, Any]) -> tuple[list[str], float]:
+    """A line for the host's package, for the worker and for both; percent of branches of both."""
+    lines = []
+    for name, wanted in (("host", {False}), ("worker", {True}), ("together", {False, True})):
+        found = [
+            each["summary"]
+            for path, each in told["files"].items()
+            if path.startswith("pytest_modelcompat/worker/") in wanted
+        ]
+        parts = []
+        for what, every in (("branches", "num_branches"), ("lines", "num_statements")):
+            taken = sum(each[f"covered_{what}"] for each in found)
+            total = sum(each[every] for each in found)
+            percent = 100 * taken / max(total, 1)
+            parts.append(f"{percent:5.1f} % of {what} ({taken:,} of {total:,})")
+            if what == "branches":
+                branches = percent
+        lines.append(f"{name:8} {parts[0]}, {parts[1]}")
+    return lines, branches
 
 
 @nox.session

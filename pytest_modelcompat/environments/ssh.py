@@ -117,7 +117,6 @@ class Remote:
                 if f"{value}/".startswith(here)
                 else value
                 for name, value in env.items()
-                if name != "MODELCOMPAT_COVERAGE"
             },
             "seconds": (limits.cell if limits else BEGIN) * prepared.slowdown + MARGIN,
         }

@@ -182,15 +182,20 @@ def process_environment(
         scratch: its home and temporary folder.
         threads: that native code may use.
     """
-    # Other places have their own PATH, and no business with this machine's.
-    names = _INHERITED if on_host(where) else ()
+    # Other places have their own PATH, and no business with this machine's, nor its files.
+    here = on_host(where)
+    names = _INHERITED if here else ()
     inherited = {name: os.environ[name] for name in names if name in os.environ}
     own = {"HOME": str(scratch), "TMPDIR": str(scratch), "LANG": "C.UTF-8"}
-    return {**inherited, **own, **dict.fromkeys(_THREADS, str(threads)), **observed()}
+    watched = observed() if here else {}
+    return {**inherited, **own, **dict.fromkeys(_THREADS, str(threads)), **watched}
 
 
 def observed() -> dict[str, str]:
-    """The variable by which this project's tests measure the worker's coverage, where it is set."""
+    """The variable by which this project's tests measure the worker's coverage, where it is set.
+
+    It names a file of this machine: only what runs here may be told.
+    """
     name = "MODELCOMPAT_COVERAGE"
     return {name: os.environ[name]} if name in os.environ else {}
 

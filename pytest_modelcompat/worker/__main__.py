@@ -72,22 +72,27 @@ def child(arguments):
     module.main(nonce, int(parent), int(handle), int(progress), folder)
 
 
+def main(arguments):
+    """Be what the arguments say; without a word of ours first, the supervisor."""
+    kind = arguments[0]
+    if kind == "child":
+        return child(arguments[1:])
+    if kind == "collect":
+        from modelcompat_worker import corpus  # noqa: PLC0415 - one of them is needed
+
+        return corpus.main(arguments[1:])
+    if kind == "examine":
+        from modelcompat_worker import examine  # noqa: PLC0415
+
+        return examine.main(arguments[1:])
+    if kind == "produce":
+        from modelcompat_worker import produce  # noqa: PLC0415
+
+        return produce.main(arguments[1:])
+    return supervise(kind)
+
+
 if __name__ == "__main__":
     if "MODELCOMPAT_COVERAGE" in os.environ:
         observe(os.environ["MODELCOMPAT_COVERAGE"])
-    if sys.argv[1] == "child":
-        child(sys.argv[2:])
-    elif sys.argv[1] == "collect":
-        from modelcompat_worker import corpus
-
-        sys.exit(corpus.main(sys.argv[2:]))
-    elif sys.argv[1] == "examine":
-        from modelcompat_worker import examine
-
-        sys.exit(examine.main(sys.argv[2:]))
-    elif sys.argv[1] == "produce":
-        from modelcompat_worker import produce
-
-        sys.exit(produce.main(sys.argv[2:]))
-    else:
-        supervise(sys.argv[1])
+    sys.exit(main(sys.argv[1:]))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_modelcompat.matrix.model import Image
 from pytest_modelcompat.runner import orders
 from tests.unit.planned import a_case, a_cell, a_planned, a_workload
 
@@ -59,3 +60,16 @@ def test_a_full_disk_is_told(tmp_path) -> None:
             placed(source, disk / "cell")
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize("kind", ["host", "nox", "tox", "python", "docker", "ssh"])
+def test_what_measures_the_tests_of_this_project_stays_on_this_machine(
+    tmp_path, monkeypatch, kind: str
+) -> None:
+    """Where its file is not, a worker that is told of it would end."""
+    monkeypatch.setenv("MODELCOMPAT_COVERAGE", "/somewhere/observe.py")
+    cell = a_cell(image=Image(kind=kind, value="debian:bookworm"))
+
+    told = orders.cell_environment(cell, scratch=tmp_path)
+
+    assert ("MODELCOMPAT_COVERAGE" in told) == (kind not in {"docker", "ssh"})
