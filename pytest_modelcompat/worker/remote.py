@@ -114,7 +114,8 @@ def sweep(place):
 
 def probe(order):
     """Say what this interpreter is."""
-    folder = os.path.abspath(os.path.expanduser(os.path.join("~", order["folder"])))
+    home, wanted = map(os.path.expanduser, ("~", order["folder"]))
+    folder = os.path.abspath(os.path.join(home, wanted))
     trees = os.path.join(folder, "trees")
     os.makedirs(trees, mode=0o700, exist_ok=True)
     libc = None

@@ -66,6 +66,12 @@ def python(request: pytest.FixtureRequest) -> str:
     return path
 
 
+def program(path: Path) -> list[str]:
+    """The arguments with which a Python runs this program, looked on where coverage is measured."""
+    observer = os.environ.get("MODELCOMPAT_COVERAGE")
+    return [*([observer] if observer else []), str(path)]
+
+
 class Plain:
     """A kind of environment that is just an interpreter."""
 
