@@ -94,7 +94,6 @@ OBSERVED = """\
 [run]
 branch = true
 parallel = true
-data_file = {data}
 include =
     */modelcompat_worker/*
     */worker-*/__main__.py
@@ -170,8 +169,7 @@ def _observing(session: nox.Session, place: Path, *, append: bool) -> None:
                 "--python-version", python, "--only-binary", ":all:", "coverage",
             )  # fmt: skip
     (place / "data").mkdir(exist_ok=True)
-    settings = OBSERVED.format(data=place / "data" / "coverage")
-    (place / "worker.ini").write_text(settings, encoding="utf-8")
+    (place / "worker.ini").write_text(OBSERVED, encoding="utf-8")
 
 
 def _figures(told: dict[str, Any]) -> tuple[list[str], float]:

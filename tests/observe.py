@@ -29,7 +29,11 @@ def look_on():
     if coverage.Coverage.current() is not None:
         return
     # without the data of others; saved when the interpreter exits
-    measured = coverage.Coverage(config_file=os.path.join(PLACE, "worker.ini"), auto_data=True)
+    measured = coverage.Coverage(
+        os.path.join(PLACE, "data", "coverage"),
+        config_file=os.path.join(PLACE, "worker.ini"),
+        auto_data=True,
+    )
     measured.start()
 
     def saving(function):
