@@ -111,7 +111,10 @@ class Torch:
         if found is None:
             return Value.none()
         if isinstance(found, dict):
-            return Value.mapping(value(list(found)), [self.value(item) for item in found.values()])
+            import numpy
+
+            keys = value(numpy.array(list(found)))  # one tensor of them
+            return Value.mapping(keys, [self.value(item) for item in found.values()])
         if isinstance(found, (list, tuple)):
             return Value.sequence([self.value(item) for item in found])
         if not isinstance(found, torch.Tensor):
