@@ -65,7 +65,7 @@ def shown(arguments: list[str]) -> str:
 
 def test_no_command_is_of_an_unknown_program() -> None:
     programs = {Path(words[0]).name for words in commands(README) + commands(CONTRIBUTING)}
-    assert programs == {"python3", "pip", "pytest", "modelcompat", "pre-commit"}
+    assert programs == {"python3", "pip", "pytest", "modelcompat", "nox", "pre-commit"}
 
 
 def test_the_first_command_installs_extras_that_there_are_and_runs_what_is_configured() -> None:
@@ -96,6 +96,20 @@ def test_the_example_of_a_keyword_means_what_it_says(pytestconfig: pytest.Config
     chosen = Expression.compile(keyword)
     assert chosen.evaluate(lambda name: name in {"Conv", "op_support"})
     assert not chosen.evaluate(lambda name: name in {"Conv", "parity"})
+
+
+@pytest.mark.parametrize("arguments", of_program(CONTRIBUTING, "nox"), ids=shown)
+def test_parts_of_a_measurement_name_tests_that_there_are(
+    arguments: list[str], pytestconfig: pytest.Config
+) -> None:
+    option, session, *rest = arguments
+    assert (option, rest[0]) == ("-s", "--")
+    assert f"def {session}(session: nox.Session)" in (ROOT / "noxfile.py").read_text("utf-8")
+    part = rest[2:] if rest[1] == "--append" else rest[1:]
+    read, unknown = pytestconfig._parser.parse_known_and_unknown_args(part)
+    assert unknown == []
+    assert read.file_or_dir
+    assert [path for path in read.file_or_dir if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("arguments", README_OURS, ids=shown)
