@@ -157,6 +157,14 @@ class Results:
             rows = connection.execute("SELECT record FROM environment ORDER BY key")
             return [records.environment(text) for (text,) in rows]
 
+    def environment(self, identity: str) -> EnvironmentRecord | None:
+        """The environment with this id, or None where it has not come yet."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT record FROM environment WHERE id=?", (storable(identity),)
+            ).fetchall()
+            return next((records.environment(text) for (text,) in rows), None)
+
     def locks(self) -> Iterator[tuple[str, str]]:
         """(digest, text) of every lock."""
         with self._reading() as connection:

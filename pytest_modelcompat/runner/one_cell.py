@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_modelcompat.environments import registry
 from pytest_modelcompat.environments.protocol import Failure, Prepared
 from pytest_modelcompat.errors import environment as words
-from pytest_modelcompat.results.model import CellRecord, CellStatus, Stage, Status
+from pytest_modelcompat.results.model import CellRecord, CellStatus, Outcome, Stage, Status
 from pytest_modelcompat.results.records import batches
 from pytest_modelcompat.runner import command, repro
 from pytest_modelcompat.runner.closing import attested, suspected, unanswered
@@ -24,7 +24,7 @@ from pytest_modelcompat.runner.places import Places
 from pytest_modelcompat.worker.bundle import Bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from pytest_modelcompat.environments.protocol import EnvironmentSpec
     from pytest_modelcompat.results.kept import Brief, KeptCases
@@ -35,6 +35,10 @@ __all__ = ["OneCell"]
 
 ATTEMPTS = 2  # of a cell whose infrastructure failed
 BATCH = 2000  # not-run records in one transaction
+# Such a cell came to its end: measured again, it would be the same, or a crash would be forgotten.
+_CLOSED = frozenset({
+    CellStatus.COMPLETED, CellStatus.MISCONFIGURED, CellStatus.ENVIRONMENT_FAILED,
+})  # fmt: skip
 
 
 class OneCell:
@@ -47,6 +51,11 @@ class OneCell:
     def __init__(self, run: Opened) -> None:
         self._opened = run
         self._bundle = lru_cache(maxsize=None)(Bundle.open)
+        self._closed = self._closed_before()
+
+    def needs_environment(self, planned: PlannedCell) -> bool:
+        """Whether the cell still has to be measured anywhere."""
+        return planned.cell.skip is None and planned.cell.id not in self._closed
 
     def prepare(self, spec: EnvironmentSpec) -> Prepared | Failure:
         """Make an environment, and store what became of it."""
@@ -65,14 +74,17 @@ class OneCell:
             )
         finally:
             run.board.preparing(-1)
-        keep_environment(run.store, run.settings, made)
-        return made
+        return keep_environment(run.store, run.settings, made)
 
     def run(self, planned: PlannedCell, prepared: Prepared | Failure | None) -> None:
         """Measure a cell, or say why not; its environment is None where it needs none."""
         stop, board = self._opened.stop, self._opened.board
         board.running(1)
         try:
+            closed = self._closed.get(planned.cell.id)
+            if closed is not None:
+                self._close_again(planned, closed)
+                return
             try:
                 if isinstance(prepared, Prepared) and not stop.reason and not planned.cell.skip:
                     planned = self._resolved(planned)
@@ -174,11 +186,11 @@ class OneCell:
                 break
         return end
 
-    def _recorded(self, planned: PlannedCell) -> Collection[int]:
-        """Positions that were measured already: by a killed run, or by a failed attempt."""
+    def _recorded(self, planned: PlannedCell) -> dict[int, str]:
+        """Status by position of what was measured already: now, before, or by a failed attempt."""
         idle = Status.NOT_RUN.value
         recorded = self._opened.store.recorded(planned.cell.id)
-        return {n for n, status in recorded.items() if status != idle}
+        return {n: status for n, status in recorded.items() if status != idle}
 
     def _attempt(self, planned: PlannedCell, prepared: Prepared, wanted: list[int]) -> CellEnd:
         run = self._opened
@@ -214,39 +226,81 @@ class OneCell:
         """Account for every case, decide the cell, store it, and let pytest know."""
         run, cell = self._opened, planned.cell
         end = attested(planned, end)
-        missing = unanswered(
-            planned, end, done=self._recorded(planned), wanted=run.selection.get(cell.id, ())
-        )
-        told = (self._with_repro(planned, record) for record in missing)
-        for batch in batches(told, BATCH):
-            self._keep([run.verdicts.expect(record) for record in batch])
+        counts = self._account(planned, end)
         releases = {name for work in planned.workloads for name in work.entry.corpus}
         comparable = len(releases) > 1  # else one release of the node tests says it all
-        if comparable and Status.FAILED.value in run.store.recorded(cell.id).values():
+        if comparable and Status.FAILED.value in counts:
             run.store.set_judgements(suspected(run.store, cell.id))
         if not run.stop.reason:
             run.store.set_judgements(list(run.examiner.judged(planned, run.store)))
-        expectation = run.verdicts.cell(
-            cell.id, status=end.status, stage=end.stage, reason=end.reason
-        )
         record = CellRecord(
             id=cell.id,
             matrix=cell.matrix,
             axes=cell.axes,
             status=end.status,
             stage=end.stage,
-            outcome=expectation.outcome,
-            known=expectation.known,
+            outcome=Outcome.OK,  # until `_store` has asked
             reason=end.reason,
             environment=planned.environment.id,
             image=cell.image.value,
             image_digest=made.image_digest if isinstance(made, Prepared) else None,
             attestation=end.attestation,
-            counts=dict(Counter(run.store.recorded(cell.id).values())),
+            counts=counts,
             seconds={**(made.seconds if made else {}), "run": end.seconds},
             notes=tuple(end.notes),
             repro=repro.cell_command(cell, root=run.settings.root),
         )
+        self._store(record)
+
+    def _closed_before(self) -> dict[str, CellRecord]:
+        """Cells that a killed run had closed and of which nothing is missing now, by id."""
+        run = self._opened
+        if not run.store.continued:
+            return {}
+        records = {cell.id: cell for cell in run.store.cells() if cell.status in _CLOSED}
+        return {
+            planned.cell.id: records[planned.cell.id]
+            for planned in run.plan.cells
+            if planned.cell.id in records and self._answered(planned) and not planned.cell.skip
+        }
+
+    def _answered(self, planned: PlannedCell) -> bool:
+        """Whether every case that was selected, and can be run, has been."""
+        wanted = self._opened.selection.get(planned.cell.id, ())
+        done = self._recorded(planned)
+        return bool(done) and all(
+            n in done or n not in wanted or bool(case.not_run) for n, _, case in planned.cases()
+        )
+
+    def _close_again(self, planned: PlannedCell, closed: CellRecord) -> None:
+        """A cell that a killed run had closed stays as it was measured; today's known issues count.
+
+        Cases that are not selected now say so.
+        """
+        self._take_up(planned)
+        end = CellEnd(status=closed.status, stage=closed.stage, reason=closed.reason)
+        self._store(replace(closed, counts=self._account(planned, end)))
+
+    def _account(self, planned: PlannedCell, end: CellEnd) -> dict[str, int]:
+        """Give each case without a result its status and reason; how many there are of each."""
+        run, cell = self._opened, planned.cell.id
+        done = self._recorded(planned)
+        wanted = run.selection.get(cell, ())
+        counts = Counter(done.values())
+        missing = unanswered(planned, end, done=done, wanted=wanted)
+        told = (self._with_repro(planned, record) for record in missing)
+        for batch in batches(told, BATCH):
+            self._keep([run.verdicts.expect(record) for record in batch])
+            counts.update(record.judgement.status.value for record in batch)
+        return dict(counts)
+
+    def _store(self, record: CellRecord) -> None:
+        """Store a closed cell with what it means, and let pytest know."""
+        run = self._opened
+        expectation = run.verdicts.cell(
+            record.id, status=record.status, stage=record.stage, reason=record.reason
+        )
+        record = replace(record, outcome=expectation.outcome, known=expectation.known)
         run.store.set_cell(record)
         run.board.close_cell(record)
 

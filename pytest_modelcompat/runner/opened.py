@@ -61,10 +61,22 @@ class Opened:
     stop: Stop = field(default_factory=Stop)
 
 
-def keep_environment(store: Store, settings: Settings, made: Prepared | Failure) -> None:
-    """Store what became of an environment, and its lock."""
+def keep_environment(
+    store: Store, settings: Settings, made: Prepared | Failure
+) -> Prepared | Failure:
+    """Store what became of an environment, and its lock.
+
+    Returns:
+        The same; where this run has made it before it was interrupted, with what that took.
+    """
     told = Places(cache=settings.cache).told
     record = registry.record(made)
-    store.set_environment(replace(record, reason=told(record.reason), log=told(record.log)))
+    record = replace(record, reason=told(record.reason), log=told(record.log))
+    before = store.environment(record.id) if record.reused else None
+    if before is not None and before.lock_digest == record.lock_digest:
+        record = before
+        made = replace(made, seconds=dict(before.seconds))
+    store.set_environment(record)
     if made.lock is not None:
         store.set_lock(made.lock.digest, made.lock.text)
+    return made

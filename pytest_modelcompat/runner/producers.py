@@ -70,7 +70,7 @@ class Producers:
         self,
         cache: Path,
         workplace: Workplace,
-        made: Callable[[Prepared | Failure], None],
+        made: Callable[[Prepared | Failure], object],
         *,
         jobs: int,
         fresh: bool,

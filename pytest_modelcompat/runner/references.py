@@ -62,7 +62,7 @@ class References:
     """
 
     def __init__(
-        self, cache: Path, workplace: Workplace, made: Callable[[Prepared | Failure], None]
+        self, cache: Path, workplace: Workplace, made: Callable[[Prepared | Failure], object]
     ) -> None:
         self._cache = cache
         self._workplace = workplace

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from pytest_modelcompat.results.model import CaseRecord
-    from pytest_modelcompat.runner.plan import Plan, PlannedCell
+    from pytest_modelcompat.runner.plan import Plan
     from pytest_modelcompat.runner.settings import Settings
 
     Selection = Mapping[str, Collection[int]]
@@ -64,7 +64,7 @@ class Running:
         self._schedule = Schedule(
             [c for c in run.plan.cells if c.cell.id in run.selection],
             jobs=run.settings.jobs,
-            needs_environment=_needs_environment,
+            needs_environment=cells.needs_environment,
             prepare=cells.prepare,
             run=cells.run,
             finished=self._decided,
@@ -228,10 +228,6 @@ class Running:
         for record in self.store.cases(cell=cell, check=check, unit=unit):
             if record.expectation.outcome in bad:
                 yield record
-
-
-def _needs_environment(planned: PlannedCell) -> bool:
-    return planned.cell.skip is None
 
 
 def _info(plan: Plan, settings: Settings, *, baseline: str | None) -> Any:

@@ -15,7 +15,7 @@ import subprocess
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -447,6 +447,46 @@ def test_a_run_that_goes_on_after_an_interrupt_says_so(tmp_path: Path) -> None:
     for place in ("index.html", "summary.md"):
         assert note in (result.report / place).read_text("utf-8"), place
     assert note in result.out
+
+
+def test_a_run_that_goes_on_keeps_what_its_closed_cells_took(tmp_path: Path) -> None:
+    """They are neither prepared nor started again, and an environment keeps its own seconds."""
+    some = {**CORPUS["op_support"], "match": ["A*", "R*", "S*"]}
+    axes = {"framework": {"onnxruntime": ["1.23.2", "1.22.1"]}, "python": ["3.11"]}
+    made = project(axes=axes, checks={"op_support": some})
+    warm = made.run(tmp_path, MATRIX, "--compat-report=warm")
+    assert warm.code in {0, 1}, said(warm)
+    process = made.start(tmp_path, MATRIX, "--compat-fresh", "--compat-jobs=1")
+    store = tmp_path / "reports" / "latest" / "run.sqlite"
+    wait_for(lambda: len(told(store, CLOSED)) == 1)
+    wait_for(lambda: len(told(store, "SELECT record FROM environment")) == 2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    (before,) = told(store, CLOSED)
+    environments = told(store, "SELECT record FROM environment")
+    result = made.run(tmp_path, MATRIX)
+    assert result.code in {0, 1}, said(result)
+    assert "continued: " in str(result.run["run"]["notes"])
+    kept = result.cell(framework=dict(before["axes"])["framework"])
+    (other,) = [cell for cell in result.run["cells"] if cell["id"] != kept["id"]]
+    assert [kept[name] for name in KEPT] == [before[name] for name in KEPT]
+    assert {cell["status"] for cell in (kept, other)} == {"completed"}
+    seconds = {each["id"]: each["seconds"] for each in result.run["environments"]}
+    assert seconds == {each["id"]: each["seconds"] for each in environments}
+    assert seconds[other["environment"]["id"]].items() <= other["seconds"].items()
+
+
+CLOSED = "SELECT record FROM cell WHERE record NOTNULL"
+KEPT = ("seconds", "attestation", "counts", "outcome")
+
+
+def told(store: Path, query: str) -> list[Any]:
+    """Records of a store that is being written."""
+    try:
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+            return [json.loads(text) for (text,) in connection.execute(query)]
+    except sqlite3.OperationalError:
+        return []
 
 
 # -- names and locales
