@@ -9,9 +9,11 @@ from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.results.numbers_stored import number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import pandas as pd  # type: ignore[import-untyped,unused-ignore]
 
-    from pytest_modelcompat.results.load import Run
+    from pytest_modelcompat.results.stored import StoredCase, StoredCell
 
 __all__ = ["Frames", "frames"]
 
@@ -37,11 +39,12 @@ _REPEATED = (
 )  # fmt: skip
 
 
-def frames(run: Run) -> Frames:
+def frames(stored: Sequence[StoredCell], measured: Iterable[StoredCase]) -> Frames:
     """Make both frames.
 
     Args:
-        run: from `load`.
+        stored: the run's cells.
+        measured: its cases; they are gone through once.
 
     Raises:
         UsageProblem: pandas is not installed.
@@ -50,7 +53,7 @@ def frames(run: Run) -> Frames:
         import pandas as pd  # noqa: PLC0415 - optional
     except ImportError as error:
         raise errors.no_pandas() from error
-    axes = list(dict.fromkeys(name for cell in run.cells for name in cell.axes))
+    axes = list(dict.fromkeys(name for cell in stored for name in cell.axes))
     cells = pd.DataFrame([
         {
             "cell": cell.id,
@@ -66,14 +69,14 @@ def frames(run: Run) -> Frames:
             **{f"cases.{status}": count for status, count in cell.counts.items()},
             **{f"seconds.{name}": value for name, value in cell.seconds.items()},
         }
-        for cell in run.cells
+        for cell in stored
     ])  # fmt: skip
     counts = [name for name in cells.columns if name.startswith("cases.")]
     cells[counts] = cells[counts].fillna(0).astype("int64")
-    cases = pd.DataFrame(_columns(run))
+    cases = pd.DataFrame(_columns(measured))
     for name in _REPEATED:
         cases[name] = cases[name].astype("category")
-    by_cell = {cell.id: cell for cell in run.cells}
+    by_cell = {cell.id: cell for cell in stored}
     names = cases["cell"].cat.categories
     for axis in axes:
         values = {name: by_cell[name].axes.get(axis) for name in names}
@@ -81,12 +84,12 @@ def frames(run: Run) -> Frames:
     return Frames(cells=cells, cases=cases)
 
 
-def _columns(run: Run) -> dict[str, list[Any]]:
+def _columns(measured: Iterable[StoredCase]) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {name: [] for name in _REPEATED}
     for name in ("n", "opset", "load_seconds", "run_seconds", "peak_rss", "ratio", "max_abs"):
         columns[name] = []
     add = {name: values.append for name, values in columns.items()}
-    for case in run.cases():
+    for case in measured:
         for name in ("cell", "check", "unit", "case", "known", "requested", "attribution"):
             add[name](getattr(case, name))
         add["reason"](case.reason or None)

@@ -175,7 +175,7 @@ class Run:
         """
         from pytest_modelcompat.results.frames import frames  # noqa: PLC0415 - pandas is optional
 
-        return frames(self)
+        return frames(self.cells, self.cases())
 
 
 def load(folder: Path | str) -> Run:
