@@ -224,7 +224,8 @@ class _Bench:
         cell = self._cells[version]
         settings = replace(self._settings, report=self._settings.report / cell.id)
         matrix = replace(self._matrix, cells=(cell,))
-        planned = pipeline.plan(pipeline.corpora(pipeline.Loaded(settings, (matrix,))))
+        loaded = pipeline.Loaded(settings, (matrix,), note=self._tell)
+        planned = pipeline.plan(pipeline.corpora(loaded))
         n = self._position(planned.plan.cells[0])
         running = pipeline.start(planned, {cell.id: frozenset({n})})
         try:

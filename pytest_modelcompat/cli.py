@@ -175,7 +175,7 @@ def _plan(arguments: argparse.Namespace) -> int:
         select=arguments.select,
         members=members.installed(),
     )
-    loaded = pipeline.Loaded(settings, pipeline.load(settings))
+    loaded = pipeline.Loaded(settings, pipeline.load(settings), note=_tell)
     for text in pipeline.plan_text(pipeline.plan(pipeline.corpora(loaded)).plan):
         sys.stdout.write(text)
     sys.stdout.write("\n")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_modelcompat import interrupts
+from pytest_modelcompat.environments.cache import waits
 from pytest_modelcompat.errors import ModelcompatError
 from pytest_modelcompat.progress import ProgressLine, duration
 from pytest_modelcompat.report.text import clean
@@ -149,6 +150,8 @@ class _Item(pytest.Item):
             while not board.wait(cell=self.planned.cell.id, seconds=WAIT, **what):
                 if interrupted():
                     break
+                for text in waits():
+                    line.note(text)
                 line.show(board.progress())
             line.clear()
         error = compat.running.error

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from pytest_modelcompat import DEFAULT_MATRICES, report
 from pytest_modelcompat import matrix as language
 from pytest_modelcompat.checks import protocol as checks
+from pytest_modelcompat.environments.cache import waits
 from pytest_modelcompat.environments.releases import IndexUnusableError, releases
 from pytest_modelcompat.environments.spec import environment_of
 from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem, command_line
@@ -59,6 +60,7 @@ __all__ = [
 ]
 
 COLLECTORS = 2  # corpora made side by side
+WAIT = 0.5  # seconds between two looks at what they wait for
 
 
 def _silent(_: str) -> None:
@@ -71,11 +73,12 @@ class CorpusMissingError(ModelcompatError):
 
 @dataclass(frozen=True)
 class Loaded:
-    """Matrices, and where to tell how far things are."""
+    """Matrices, where to tell how far things are, and what a user should know meanwhile."""
 
     settings: Settings
     matrices: tuple[Matrix, ...]
     tell: Callable[[str], None] = _silent
+    note: Callable[[str], None] = _silent
 
 
 @dataclass(frozen=True)
@@ -186,11 +189,14 @@ def corpora(loaded: Loaded) -> Collected:
     command.allow_all()
     with ThreadPoolExecutor(COLLECTORS) as pool:
         try:
-            found = list(
-                pool.map(
-                    lambda name: corpus_files.collect(name, cache=loaded.settings.cache), names
-                )
-            )
+            asked = [
+                pool.submit(corpus_files.collect, name, cache=loaded.settings.cache)
+                for name in names
+            ]
+            while wait(asked, WAIT).not_done:
+                for text in waits():
+                    loaded.note(text)
+            found = [each.result() for each in asked]
         except BaseException:  # Ctrl-C: the pool waits for its threads, so they must not wait
             command.stop_all()
             raise

@@ -49,6 +49,7 @@ class ProgressLine:
     def __init__(self, config: pytest.Config) -> None:
         reporter = config.pluginmanager.getplugin("terminalreporter")
         watched = reporter is not None and reporter.isatty and config.option.verbose >= 0
+        self._paper = reporter
         self._reporter = reporter if watched else None
         self._shown = False
         self._last = 0.0
@@ -66,6 +67,13 @@ class ProgressLine:
         self._shown = True
         width = max(self._reporter._tw.fullwidth - 1, 20)  # noqa: SLF001 - no public width
         self._reporter.rewrite(text[:width], erase=True)
+
+    def note(self, text: str) -> None:
+        """A line that stays, also where nobody watches."""
+        self.clear()
+        if self._paper is not None:
+            self._paper.ensure_newline()
+            self._paper.write_line(text)
 
     def clear(self) -> None:
         """Take the line away, so that what follows starts on a clean one."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.config.findpaths import locate_config
+from _pytest.junitxml import xml_key
 
 from pytest_modelcompat import DEFAULT_REPORT, interrupts, members, pipeline
 from pytest_modelcompat.errors import (
@@ -30,6 +31,7 @@ from pytest_modelcompat.errors import (
 from pytest_modelcompat.errors.results import WriteError
 from pytest_modelcompat.items import EnvironmentItem, MatrixFile, UnitItem
 from pytest_modelcompat.progress import ProgressLine
+from pytest_modelcompat.results.files import refuse_taken
 from pytest_modelcompat.results.model import CellStatus, Status
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def configure(config: pytest.Config) -> None:
     except UsageProblem as problem:
         raise pytest.UsageError(*map(str, problem.problems)) from None
     except pipeline.IndexUnusableError as missing:
-        pytest.exit(str(missing), returncode=int(pytest.ExitCode.TESTS_FAILED))
+        raise pytest.UsageError(str(missing)) from None
     if not config.getoption("compat_plan"):
         _only_matrices(config, settings.files)
         _always_junit(config, settings.report)
@@ -71,24 +73,18 @@ def print_plan(config: pytest.Config) -> int:
     Raises:
         pytest.UsageError: as `configure`.
     """
-    try:
-        config._do_configure()  # noqa: SLF001 - as pytest's own --version and --fixtures do
-    except pytest.exit.Exception as end:  # an index that cannot be asked
-        sys.stderr.write(f"{end.msg}\n")
-        return int(end.returncode or pytest.ExitCode.TESTS_FAILED)
+    config._do_configure()  # noqa: SLF001 - as pytest's own --version and --fixtures do
     try:
         session = config.pluginmanager.getplugin(NAME)
-        planned = pipeline.plan(
-            pipeline.corpora(pipeline.Loaded(session.settings, session.matrices))
-        )
+        loaded = pipeline.Loaded(session.settings, session.matrices, note=_aside)
+        planned = pipeline.plan(pipeline.corpora(loaded))
         for chunk in pipeline.plan_text(planned.plan):
             sys.stdout.write(chunk)
         sys.stdout.write("\n")
     except UsageProblem as problem:
         raise pytest.UsageError(*map(str, problem.problems)) from None
     except pipeline.CorpusMissingError as missing:
-        sys.stderr.write(f"{missing}\n")
-        return int(pytest.ExitCode.TESTS_FAILED)
+        raise pytest.UsageError(str(missing)) from None
     finally:
         config._ensure_unconfigure()  # noqa: SLF001
     return 0
@@ -125,8 +121,8 @@ def settings_of(config: pytest.Config) -> Settings:
     known = [s.value for s in Status] + [s.value for s in CellStatus]
     problems.extend(command_line.bad_status(word, known) for word in fail_on if word not in known)
     report = Path(option("compat_report") or root / DEFAULT_REPORT).absolute()
-    if why := _unusable(report, config):
-        problems.append(command_line.bad_report_folder(str(report), why))
+    writes = not (config.option.collectonly or option("compat_plan"))
+    problems.extend(_report_problems(report, writes=writes))
     baseline = option("compat_baseline")
     if baseline is not None:
         problems.extend(_baseline_problems(baseline, report))
@@ -145,12 +141,28 @@ def settings_of(config: pytest.Config) -> Settings:
     )
 
 
-def _unusable(report: Path, config: pytest.Config) -> str:
+def _aside(text: str) -> None:
+    """A line that is no part of what is printed."""
+    sys.stderr.write(f"{text}\n")
+
+
+def _report_problems(report: Path, *, writes: bool) -> Sequence[Problem]:
+    """Why a run cannot have this folder: told before anything is collected or made for it."""
+    if why := _unusable(report, writes=writes):
+        return [command_line.bad_report_folder(str(report), why)]
+    try:
+        if writes:
+            refuse_taken(report)
+    except UsageProblem as problem:
+        return problem.problems
+    return ()
+
+
+def _unusable(report: Path, *, writes: bool) -> str:
     """Why nothing can be written to this folder; empty where it can, or nothing will be."""
     there = next(place for place in (report, *report.parents) if os.path.lexists(place))
     if not there.is_dir():
         return "it is not a folder" if there == report else f"{there} is not a folder"
-    writes = not (config.option.collectonly or config.getoption("compat_plan"))
     if writes and not os.access(there, os.W_OK | os.X_OK):  # also where root may not
         return "it cannot be written" if there == report else f"{there} cannot be written"
     return ""
@@ -225,6 +237,15 @@ def _always_junit(config: pytest.Config, report: Path) -> None:
         config.option.xmlpath = str(report / "junit.xml")
 
 
+def _no_junit(config: pytest.Config, report: Path) -> None:
+    """Keep pytest from writing into the report folder of a run that never began: not ours yet."""
+    written = config.stash.get(xml_key, None)
+    if written is not None and config.option.xmlpath == str(report / "junit.xml"):
+        del config.stash[xml_key]
+        config.pluginmanager.unregister(written)
+        written.logfile = os.devnull  # whom pytest is about to call is settled already
+
+
 def _one_screen(config: pytest.Config) -> None:
     """Leave the list of outcomes to our own summary unless -r or -v asks for pytest's."""
     asked = any(str(arg).startswith("-r") for arg in config.invocation_params.args)
@@ -262,13 +283,13 @@ class CompatSession:
         """Make the plan before anything is collected."""
         line = ProgressLine(self.config)
         try:
-            loaded = pipeline.Loaded(self.settings, self.matrices, tell=line.say)
+            loaded = pipeline.Loaded(self.settings, self.matrices, tell=line.say, note=line.note)
             self.planned = pipeline.plan(pipeline.corpora(loaded))
             self.cells = self.planned.plan.cells
         except UsageProblem as problem:
             raise pytest.UsageError(*map(str, problem.problems)) from None
         except pipeline.CorpusMissingError as missing:
-            pytest.exit(str(missing), returncode=int(pytest.ExitCode.TESTS_FAILED))
+            raise pytest.UsageError(str(missing)) from None
         except OSError as error:  # no room for the cases' data, or no right to write it
             raise pytest.UsageError(self._refused(error)) from None
         finally:
@@ -353,6 +374,8 @@ class CompatSession:
         self, session: pytest.Session, exitstatus: int
     ) -> Generator[None, object, object]:
         """Stop what still runs, write the outputs, then let pytest write its own."""
+        if self.running is None:
+            _no_junit(self.config, self.settings.report)
         if self.running is not None:
             if self._twice or isinstance(sys.exc_info()[1], KeyboardInterrupt):
                 # The second one came while pytest made something of the first: it calls this all

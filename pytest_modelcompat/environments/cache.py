@@ -15,9 +15,13 @@ import secrets
 import shutil
 import time
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 import platformdirs
+
+from pytest_modelcompat.errors import environment as words
+from pytest_modelcompat.runner import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +38,7 @@ __all__ = [
     "remove_tree",
     "sweep",
     "temporary_file",
+    "waits",
 ]
 
 MARKER = "ready.json"  # written last into a finished environment; without it the folder is rubbish
@@ -45,6 +50,9 @@ OURS = (
 )  # fmt: skip
 FORGET = 14 * 86400.0  # seconds since an environment for an older lock was last used
 POLL = 0.05  # seconds between two looks at a lock that another run holds
+TOLD = 1.0  # seconds of waiting that nobody needs to hear of
+
+_waits: SimpleQueue[str] = SimpleQueue()
 
 
 class LockTimeout(OSError):
@@ -60,7 +68,9 @@ def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
 
 @contextlib.contextmanager
 def file_lock(path: Path, *, timeout: float | None = None) -> Iterator[None]:
-    """Hold an exclusive lock between processes and threads; the file stays behind, empty.
+    """Hold an exclusive lock between processes and threads; the file stays behind.
+
+    It names its last holder: who waits for it says for whom (`waits`).
 
     Args:
         path: the lock file; its folder is made.
@@ -68,10 +78,13 @@ def file_lock(path: Path, *, timeout: float | None = None) -> Iterator[None]:
 
     Raises:
         LockTimeout: it was not to be had in time. With a timeout of 0 it is tried once.
+        StoppedError: the run is being stopped, and nobody waits any more.
         OSError: the file cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    end = None if timeout is None else time.monotonic() + timeout
+    began = time.monotonic()
+    end = None if timeout is None else began + timeout
+    told = False
     with path.open("ab") as file:
         while True:
             try:
@@ -82,8 +95,35 @@ def file_lock(path: Path, *, timeout: float | None = None) -> Iterator[None]:
                     raise
             if end is not None and time.monotonic() >= end:
                 raise LockTimeout(errno.EWOULDBLOCK, "held by another process", str(path))
+            if command.stopped():
+                raise command.StoppedError
+            if not told and time.monotonic() - began >= TOLD:
+                told = True
+                _tell(path)
             time.sleep(POLL)
+        with contextlib.suppress(OSError):  # no room for a name: the lock is held all the same
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), f"{os.getpid()} {time.strftime('%Y-%m-%d %H:%M:%S')}".encode())
         yield
+
+
+def _tell(path: Path) -> None:
+    """Have it said that another run is waited for; threads of this one wait for each other, too."""
+    try:
+        owner, _, since = path.read_text("ascii", "replace")[:40].partition(" ")
+    except OSError:
+        return
+    if owner != str(os.getpid()):
+        _waits.put(words.waiting(str(path.with_suffix("")), owner, since))
+
+
+def waits() -> list[str]:
+    """What is being waited for in other runs: a sentence each, and each is given once."""
+    found = []
+    with contextlib.suppress(Empty):
+        while True:
+            found.append(_waits.get_nowait())
+    return found
 
 
 @contextlib.contextmanager

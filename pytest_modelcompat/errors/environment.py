@@ -40,6 +40,7 @@ __all__ = [
     "resolve_timed_out",
     "stale_lock_used",
     "strange_answer",
+    "waiting",
     "wrong_hash",
 ]
 
@@ -213,6 +214,12 @@ def environment_busy(seconds: float) -> str:
         f"Another run has been making this environment for more than {seconds:g} s. If there is "
         "none, a process of it hangs: end it and run again."
     )
+
+
+def waiting(place: str, owner: str, since: str) -> str:
+    """What this run needs is just being made by another one."""
+    who = f" (process {owner}, since {since})" if owner and since else ""
+    return f"waiting for another run{who}, which is making {place}"
 
 
 def kind_not_offered(kind: str) -> str:

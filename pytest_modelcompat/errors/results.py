@@ -73,8 +73,14 @@ def cannot_write(path: Path | str, error: BaseException) -> WriteError:
 
 
 def in_use(folder: Path, owner: str) -> StoreProblem:
-    """Another run is writing to the folder."""
-    who = f" (process {owner})" if owner else ""
+    """Another run is writing to the folder.
+
+    Args:
+        folder: of the report.
+        owner: as it signed its lock: process id, and since when.
+    """
+    process, _, since = owner.partition(" ")
+    who = f" (process {process}{f', since {since}' if since else ''})" if process else ""
     return StoreProblem(
         Problem(
             message=f"Another run{who} is writing to this report folder.",

@@ -10,6 +10,7 @@ import fcntl
 import os
 import secrets
 import stat
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -19,9 +20,19 @@ from pytest_modelcompat.errors import results as errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FolderLock", "atomic_file", "atomic_write", "open_plain", "temporary_name"]
+__all__ = [
+    "FolderLock",
+    "atomic_file",
+    "atomic_write",
+    "open_plain",
+    "refuse_taken",
+    "temporary_name",
+]
 
 LOCK_NAME = "run.lock"
+_SIGNED = 40  # bytes of a lock's owner, at most
+_LOOK = 0.02  # seconds between two tries
+_TRIES = 3  # of a lock: somebody may just be looking at it (`refuse_taken`)
 
 
 def temporary_name(name: str) -> str:
@@ -69,7 +80,7 @@ class FolderLock:
     """The right to write to a report folder, held by one process at a time.
 
     The kernel gives it back when the process ends, however it ends. The file holds the owner's
-    process id, for the sentence that the second one gets.
+    process id and since when, for the sentence that the second one gets.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -78,7 +89,9 @@ class FolderLock:
 
     def _take(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        tries = 0
         while True:
+            tries += 1
             try:
                 descriptor = os.open(self._path, flags, 0o644)
             except OSError as error:
@@ -89,12 +102,15 @@ class FolderLock:
                 # file without a name would exclude nobody.
                 if _same(descriptor, self._path):
                     os.ftruncate(descriptor, 0)
-                    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+                    signed = f"{os.getpid()} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+                    os.pwrite(descriptor, signed.encode(), 0)
                     return descriptor
             except BlockingIOError as error:
-                owner = os.pread(descriptor, 20, 0).decode("ascii", "replace")
-                os.close(descriptor)
-                raise errors.in_use(self._path.parent, owner) from error
+                owner = os.pread(descriptor, _SIGNED, 0).decode("ascii", "replace")
+                if tries >= _TRIES:
+                    os.close(descriptor)
+                    raise errors.in_use(self._path.parent, owner) from error
+                time.sleep(_LOOK)
             except OSError as error:
                 os.close(descriptor)
                 raise errors.cannot_write(self._path, error) from error
@@ -108,6 +124,25 @@ class FolderLock:
                     self._path.unlink()
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def refuse_taken(folder: Path) -> None:
+    """Refuse a report folder that another run is writing to, before anything is done for a run.
+
+    Whoever comes between this and the `FolderLock` is found by that.
+
+    Raises:
+        StoreProblem: the same as the lock's.
+    """
+    with suppress(OSError):  # no lock, or none that can be looked at: the run itself will say
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = os.pread(descriptor, _SIGNED, 0).decode("ascii", "replace")
+            raise errors.in_use(folder, owner) from error
+        finally:
+            os.close(descriptor)
 
 
 def _same(descriptor: int, path: Path) -> bool:

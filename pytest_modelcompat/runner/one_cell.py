@@ -7,6 +7,7 @@ place (`_close`), with every planned case accounted for.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -232,7 +233,8 @@ class OneCell:
         if comparable and Status.FAILED.value in counts:
             run.store.set_judgements(suspected(run.store, cell.id))
         if not run.stop.reason:
-            run.store.set_judgements(list(run.examiner.judged(planned, run.store)))
+            with suppress(command.StoppedError):  # meanwhile; the cell has its results
+                run.store.set_judgements(list(run.examiner.judged(planned, run.store)))
         record = CellRecord(
             id=cell.id,
             matrix=cell.matrix,

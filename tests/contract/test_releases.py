@@ -139,7 +139,7 @@ def test_an_index_that_cannot_be_asked_is_no_smaller_plan(
     project = Project({"m.yaml": MATRIX}, env)
     for more in ((), ("--collect-only",), ("--compat-plan",)):
         result = project.run(tmp_path / "p", "--compat-matrix", "m.yaml", *more)
-        assert result.code == 1, result.out + result.err
+        assert result.code == 4, result.out + result.err
         assert "Nothing was planned and nothing ran" in result.out + result.err
         assert "Traceback" not in result.out + result.err
         assert not (result.report / "plan.json").exists()

@@ -337,11 +337,52 @@ def test_a_second_run_on_the_same_report_folder_is_refused(tmp_path: Path) -> No
         os.kill(first.pid, signal.SIGCONT)
     text = said(second)
     assert second.code == 4, text
-    assert f"Another run (process {first.pid}) is writing to this report folder." in text
+    assert f"Another run (process {first.pid}, since 20" in text
+    assert "is writing to this report folder." in text
+    assert "collected" not in text, "it is said before anything is done"
+    assert not (tmp_path / "reports" / "latest" / "junit.xml").exists(), "the folder is not ours"
     out, _ = first.communicate(timeout=120)
     assert first.returncode in {0, 1}, out.decode()
     assert "1 completed" in out.decode()
     whole(Result(0, "", "", tmp_path))
+
+
+def test_a_run_says_what_it_waits_for(tmp_path: Path) -> None:
+    """Another one is collecting the node tests that it needs, too; that one has hung."""
+    with closing(IndexServer()) as index:
+        index.fault = "slow"
+        made = from_index(index.url, "somebodys_backend", tmp_path)
+        made = made.with_file("matrices/m.yaml", project(checks=CORPUS).files["matrices/m.yaml"])
+        first = made.start(tmp_path / "one", MATRIX)
+        wait_for(lambda: index.requests)
+        second = made.start(tmp_path / "two", MATRIX)
+        corpora = made.env["MODELCOMPAT_CACHE"] + "/corpora/onnx-1.18.0-"
+        line = f"waiting for another run (process {first.pid}, since 20"
+        assert second.stdout is not None
+        told = next(text for text in iter(second.stdout.readline, b"") if b"waiting" in text)
+        assert told.decode().startswith(line)
+        assert f"which is making {corpora}" in told.decode()
+        os.kill(second.pid, signal.SIGINT)  # who waits for a lock stops, too
+        out, _ = second.communicate(timeout=GIVE_UP)
+        assert second.returncode == 2, out.decode()
+        os.kill(first.pid, signal.SIGINT)
+        first.communicate(timeout=GIVE_UP)
+
+
+def test_node_tests_that_cannot_be_had_are_one_sentence(tmp_path: Path) -> None:
+    """And what an earlier run left in the folder is as it was."""
+    with closing(IndexServer()) as index:
+        made = from_index(index.url, "somebodys_backend", tmp_path)
+        made = made.with_file("matrices/m.yaml", project(checks=CORPUS).files["matrices/m.yaml"])
+        made = made.with_file("reports/latest/junit.xml", "an earlier run's")
+        for option in ("--compat-jobs=1", "--compat-plan"):
+            result = made.run(tmp_path, MATRIX, option)
+            text = said(result)
+            assert result.code == 4, text
+            sentence = "ERROR: The node tests of onnx==1.18.0 could not be had, so nothing was"
+            assert sentence in text
+            assert "Exit" not in text
+    assert (tmp_path / "reports/latest/junit.xml").read_text() == "an earlier run's"
 
 
 def test_two_runs_at_once_share_a_cache(tmp_path: Path) -> None:

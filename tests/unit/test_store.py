@@ -16,6 +16,7 @@ import pytest
 
 from pytest_modelcompat.errors import UsageProblem
 from pytest_modelcompat.errors.results import StoreProblem
+from pytest_modelcompat.results.files import refuse_taken
 from pytest_modelcompat.results.info import RunInfo
 from pytest_modelcompat.results.model import Expectation, Judgement, Outcome, Stage, Status
 from pytest_modelcompat.results.store import Store
@@ -391,13 +392,17 @@ def test_a_second_run_is_refused_and_a_killed_one_is_not_in_the_way(tmp_path: Pa
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout.readline() == "open\n"
-        with pytest.raises(StoreProblem, match=f"Another run .process {other.pid}. is writing"):
+        said = rf"Another run \(process {other.pid}, since 20\S+ [\d:]+\) is writing"
+        with pytest.raises(StoreProblem, match=said):
             open_store(tmp_path)
+        with pytest.raises(StoreProblem, match=said):
+            refuse_taken(tmp_path)
         with pytest.raises(StoreProblem, match="Another run"):
             Store.existing(tmp_path)
         other.kill()
         other.wait()
         other.stdin.close()
+    refuse_taken(tmp_path)
     # What the killed one left in its log goes with it: none of it gets into the new store.
     assert (tmp_path / "run.sqlite-wal").stat().st_size
     if follows != "the same run":
