@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.runner.board import Progress
 
-__all__ = ["ProgressLine", "duration", "progress_text"]
+__all__ = ["ProgressLine", "duration", "progress_text", "stopping_text"]
 
 INTERVAL = 0.25  # seconds between two redraws
 
@@ -41,6 +41,17 @@ def progress_text(progress: Progress) -> str:
         if left:
             parts.append(f"{duration(left)} left")
     return " · ".join(parts)
+
+
+def stopping_text(progress: Progress) -> str:
+    """What happens after one Ctrl-C: `stopping 2 cells and 1 environment, then …`."""
+    running = [
+        f"{number} {what}{'s' if number > 1 else ''}"
+        for number, what in ((progress.running, "cell"), (progress.preparing, "environment"))
+        if number
+    ]
+    first = f"stopping {' and '.join(running)}, then " if running else "stopping: "
+    return f"{first}writing the report of what there is; Ctrl-C again to leave at once"
 
 
 class ProgressLine:

@@ -30,7 +30,7 @@ from pytest_modelcompat.errors import (
 )
 from pytest_modelcompat.errors.results import WriteError
 from pytest_modelcompat.items import EnvironmentItem, MatrixFile, UnitItem
-from pytest_modelcompat.progress import ProgressLine
+from pytest_modelcompat.progress import ProgressLine, stopping_text
 from pytest_modelcompat.results.files import refuse_taken
 from pytest_modelcompat.results.model import CellStatus, Status
 
@@ -365,9 +365,14 @@ class CompatSession:
 
     # -- the end --------------------------------------------------------------------------------
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Keep in mind that it was meant twice."""
+        """Say what happens now, and have it begin; keep in mind that it was meant twice."""
         self._twice = isinstance(excinfo.value, interrupts.TwiceError)
+        once = isinstance(excinfo.value, KeyboardInterrupt) and not self._twice
+        if self.running is not None and once:
+            ProgressLine(self.config).note(stopping_text(self.running.board.progress()))
+            self.running.stop("interrupted")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(

@@ -259,7 +259,10 @@ class Process:
         # Not taken off the process table before `kill`: until then nobody else gets its number,
         # and what it left behind can be told from strangers.
         how = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        ended = os.waitid(os.P_PID, self.pid, how)
+        try:
+            ended = os.waitid(os.P_PID, self.pid, how)
+        except ChildProcessError:  # just taken off by another thread's `kill`, which knows how
+            return self._popen.wait()
         if ended is None:
             return None
         return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
@@ -267,7 +270,10 @@ class Process:
     def wait(self, timeout: float | None = None) -> int | None:
         """Like `poll`, after at most `timeout` seconds (without one: until it ends)."""
         if self._popen.returncode is None:
-            descriptor = os.pidfd_open(self.pid)
+            try:
+                descriptor = os.pidfd_open(self.pid)
+            except ProcessLookupError:  # as in `poll`
+                return self._popen.wait()
             try:
                 poller = select.poll()  # takes descriptors that select() does not
                 poller.register(descriptor, select.POLLIN)

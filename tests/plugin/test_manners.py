@@ -210,6 +210,8 @@ def test_one_interrupt_still_writes_the_report(tmp_path) -> None:
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 2, out.decode()
     result = Result(2, out.decode(), "", tmp_path)
+    said = result.out.index("stopping 1 cell, then writing the report of what there is; Ctrl-C")
+    assert said < result.out.index("compatibility")
     planned = sum(len(unit["cases"]) for cell in result.plan["cells"] for unit in cell["units"])
     assert len(result.cases) == planned
     assert (result.report / "index.html").is_file()

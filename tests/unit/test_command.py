@@ -367,6 +367,21 @@ class TestProcess:
             process.kill()
             assert process.poll() == -signal.SIGABRT
 
+    @pytest.mark.parametrize(("asked", "system"), [("poll", "waitid"), ("wait", "pidfd_open")])
+    def test_another_thread_kills_it_meanwhile(
+        self, asked: str, system: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A Ctrl-C does so, while the cell's own thread asks how it is."""
+        with start(["sleep", "300"], env=ENV, cwd=ROOT) as process:
+            real = getattr(os, system)
+
+            def late(*arguments: int) -> object:
+                process.kill()
+                return real(*arguments)
+
+            monkeypatch.setattr(os, system, late)
+            assert getattr(process, asked)() == -signal.SIGKILL
+
     def test_kill_takes_the_tree(self, mark: str) -> None:
         script = "setsid sh -c 'sleep 300; true' & sleep 301 & echo there; wait"
         with start(["sh", "-c", script], env={**ENV, "MARK": mark}, cwd=ROOT) as process:

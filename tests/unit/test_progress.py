@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_modelcompat.progress import ProgressLine, duration, progress_text
+from pytest_modelcompat.progress import ProgressLine, duration, progress_text, stopping_text
 from pytest_modelcompat.runner.board import Progress
 
 
@@ -72,6 +72,14 @@ def line(terminal: Terminal | None, *, verbose: int = 0) -> ProgressLine:
     return ProgressLine(
         SimpleNamespace(pluginmanager=manager, option=SimpleNamespace(verbose=verbose))
     )
+
+
+def test_a_stop_says_what_it_stops() -> None:
+    rest = "writing the report of what there is; Ctrl-C again to leave at once"
+    assert stopping_text(progress()) == f"stopping 2 cells, then {rest}"
+    both = stopping_text(progress(running=1, preparing=3))
+    assert both == f"stopping 1 cell and 3 environments, then {rest}"
+    assert stopping_text(progress(running=0)) == f"stopping: {rest}"
 
 
 def test_a_line_is_redrawn_now_and_then_and_taken_away() -> None:
