@@ -56,13 +56,13 @@ class Rejudged:
     """What came of it.
 
     Attributes:
-        seen: cases looked at.
+        judged: cases that were judged again.
         changed: (status before, status after) -> cases.
-        kept: cases that could not be judged again, because their outputs or their reference were
-            not stored or are damaged; their judgement is what it was.
+        kept: cases besides that could not be judged again, because their outputs or their reference
+            were not stored or are damaged; their judgement is what it was.
     """
 
-    seen: int = 0
+    judged: int = 0
     changed: Counter[tuple[Status, Status]] = field(default_factory=Counter)
     kept: int = 0
 
@@ -109,15 +109,20 @@ def command(
         store.set_run(replace(store.run, notes=(*store.run.notes, note)))
         store.settle()
         write_outputs(store)
-    lines = [f"{result.seen} cases judged again, {sum(result.changed.values())} changed"]
+    lines = [f"{_cases(result.judged)} judged again, {result.changed.total():,} changed"]
     lines += [
-        f"  {before.value} -> {after.value}: {number}"
+        f"  {before.value} -> {after.value}: {number:,}"
         for (before, after), number in result.changed.most_common()
     ]
     if result.kept:
-        lines.append(f"{result.kept} kept as they were: their outputs or reference are not stored")
+        why = "what they answered, or their reference, is not stored"
+        lines.append(f"{_cases(result.kept)} could not be, and kept as before: {why}")
     lines.append(f"written to {output}; `modelcompat report {output}` makes its page")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _cases(number: int) -> str:
+    return f"{number:,} case{'' if number == 1 else 's'}"
 
 
 def rejudge(
@@ -147,12 +152,12 @@ def rejudge(
         for case in store.cases():
             if case.measurement.ended in _NEVER:
                 continue
-            result.seen += 1
             try:
                 judged = bench.again(case)
             except (StoredRunProblem, ValueError):
                 result.kept += 1
                 continue
+            result.judged += 1
             before = case.judgement
             if judged.status is before.status:
                 if before.attribution is not None:
@@ -207,12 +212,12 @@ def compare_outputs(
         for case in store.cases():
             if case.cell == reference or case.measurement.ended != "returned":
                 continue
-            result.seen += 1
             try:
                 found = bench.against(case, answers.get((case.check, case.unit, case.case)))
             except (StoredRunProblem, ValueError):
                 result.kept += 1
                 continue
+            result.judged += 1
             if found.status is not case.judgement.status:
                 result.changed[case.judgement.status, found.status] += 1
             after = replace(

@@ -213,7 +213,7 @@ def test_rejudge_applies_another_tolerance(place: Path, capsys) -> None:
     )
     assert run("rejudge", "own", "--tolerance", "float32:rtol=1e-2") == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[0] == "1 cases judged again, 0 changed"
+    assert out.splitlines()[0] == "1 case judged again, 0 changed"
     assert "written to own-rejudged" in out
     assert (place / "own-rejudged" / "run.json").is_file()
 

@@ -64,7 +64,7 @@ def test_other_tolerances_change_what_they_are_about(store):
     before = [each.measurement for each in store.cases()]
     result = rejudge(store, runtimes=RUNTIMES, tolerances=WIDE)
     assert statuses(store) == ["passed", "passed", "failed", "passed", "not_run", "crashed"]
-    assert (result.seen, result.kept) == (5, 0)
+    assert (result.judged, result.kept) == (5, 0)
     assert result.changed == {(Status.FAILED, Status.PASSED): 1}
     found = list(store.cases())
     assert found[1].expectation == Expectation(outcome=Outcome.OK)
@@ -124,7 +124,7 @@ def test_what_cannot_be_judged_again_stays(store):
     store.blobs.path(lost.measurement.outputs[0]).unlink()
     store.blobs.path(torn.measurement.outputs[0]).write_bytes(b"torn")
     result = rejudge(store, runtimes=RUNTIMES, tolerances=WIDE)
-    assert (result.seen, result.kept, not result.changed) == (3, 3, True)
+    assert (result.judged, result.kept, not result.changed) == (0, 3, True)
     assert statuses(store) == ["failed"] * 3
 
 
@@ -214,7 +214,7 @@ def test_any_cell_against_any_other(store):
     assert statuses(store, cell="cell-a") == ["passed", "failed", "crashed", "failed"]
     assert statuses(store, cell="cell-b") == ["passed", "passed", "not_run", "failed"]
     assert statuses(store, cell="cell-c") == ["failed", "passed"]
-    assert (result.seen, result.kept) == (6, 0)
+    assert (result.judged, result.kept) == (6, 0)
     found = list(store.cases(cell="cell-b"))
     assert found[1].reference == {"kind": "cell", "source": "cell-a"}
     assert found[2].measurement.reason == "cell cell-a has no outputs of it"
@@ -239,6 +239,18 @@ def finished(folder: Path) -> Path:
         (folder / "plan.json").write_text(json.dumps(plan))
         write_outputs(store)
     return folder
+
+
+def test_what_could_not_be_judged_is_counted_apart(tmp_path: Path):
+    """Its output is gone, which two cases gave."""
+    folder = finished(tmp_path / "run")
+    gone = next(case.outputs[0] for case in load(folder).cases())
+    (folder / "outputs" / gone[:2] / gone).unlink()
+    said = command(folder, tolerances=["float32:rtol=0.5"])
+    assert said.startswith(
+        "4 cases judged again, 4 changed\n  failed -> passed: 4\n"
+        "2 cases could not be, and kept as before: what they answered, or their reference, is not"
+    )
 
 
 def test_the_command_makes_a_copy(tmp_path: Path):
@@ -326,5 +338,5 @@ def test_a_run_of_twenty_cells_is_judged_again_in_two_seconds(tmp_path: Path):
         start = time.process_time()  # other work on this machine is not what is measured
         result = rejudge(store, runtimes=runtimes, tolerances=WIDE)
         took = time.process_time() - start
-    assert result.seen == 26_000
+    assert result.judged == 26_000
     assert took < 120, f"{took:.2f} s"  # a guard; benchmarks/ measure
