@@ -128,8 +128,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.set_defaults(run=_bisect)
 
-    one = commands.add_parser("explain", help="tell a case or cell of a stored run in full")
-    one.add_argument("what", help="a cell's id, or part of a case's name")
+    one = commands.add_parser(
+        "explain", help="tell a case or cell of a stored run in full, or list an operator's cases"
+    )
+    one.add_argument(
+        "what",
+        help="a cell's id, an operator (Conv, or Conv@13 for one opset), a model, a pytest item, "
+        "or part of a case's name",
+    )
     one.add_argument(
         "--report", default=DEFAULT_REPORT, metavar="DIR", help="folder of the stored run"
     )
@@ -255,20 +261,31 @@ def _bisect(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
+    from pytest_modelcompat.report.text import clean  # noqa: PLC0415
+    from pytest_modelcompat.results.explain import is_unit, unit_lines  # noqa: PLC0415
     from pytest_modelcompat.results.load import load  # noqa: PLC0415
 
     run = load(Path(arguments.report))
-    found = 0
     for cell in run.cells:
         if cell.id == arguments.what:
-            found += 1
             sys.stdout.write(_shown(cell))
+            return 0
+    found, units = [], set()
     for case in run.cases():
-        if arguments.what in case.case:
-            found += 1
-            sys.stdout.write(_shown(case))
-    if not found:
-        raise UsageProblem(command_line.nothing_to_explain(arguments.what, arguments.report))
+        units.add(case.unit.rpartition("::")[2])
+        if is_unit(arguments.what, case):
+            found.append(case)
+    if len(found) > 1:
+        for line in unit_lines(found):
+            sys.stdout.write(clean(line).replace("\n", " ") + "\n")
+        sys.stdout.write("`modelcompat explain CASE` tells one in full\n")
+        return 0
+    told = 0
+    for case in found or (case for case in run.cases() if arguments.what in case.case):
+        told += 1
+        sys.stdout.write(_shown(case))
+    if not told:
+        raise UsageProblem(command_line.nothing_to_explain(arguments.what, arguments.report, units))
     return 0
 
 

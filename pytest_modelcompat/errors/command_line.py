@@ -182,11 +182,12 @@ def file_exists(path: str) -> Problem:
     return Problem(message=f"{path} exists already.", hint="Name another file.")
 
 
-def nothing_to_explain(what: str, report: str) -> Problem:
-    """A name that the stored run does not have."""
+def nothing_to_explain(what: str, report: str, known: Iterable[str]) -> Problem:
+    """A name that the stored run does not have; `known` are its operators and models."""
     return Problem(
-        message=f"The run in {report!r} has no cell {what[:200]!r} and no case named like it.",
-        hint="`modelcompat report` makes the page that lists them.",
+        message=f"The run in {report!r} has no cell {what[:200]!r}, no operator or model of that "
+        "name, and no case named like it.",
+        hint=suggest(what, known) or "`modelcompat report` makes the page that lists them.",
     )
 
 

@@ -197,6 +197,44 @@ def test_explain_tells_every_case_like_a_name(place: Path, capsys) -> None:
     assert {each["status"] for each in told} == {"passed"}
 
 
+@pytest.mark.parametrize(
+    "what",
+    ["Conv", "ai.onnx::Conv", "ai.onnx.Conv", "m.yaml::cell-b::op_support::ai.onnx.Conv"],
+)
+def test_explain_lists_an_operators_cases(place: Path, capsys, what: str) -> None:
+    bad = {"status": "failed", "signature": "ai.onnx::Conv: failed value float32"}
+    cases = [
+        case(0, cell="cell-a", unit="ai.onnx::Conv"),
+        case(1, cell="cell-a", unit="ai.onnx::Conv"),
+        case(2, cell="cell-a", unit="ai.onnx::ConvTranspose"),
+        case(0, cell="cell-b", unit="ai.onnx::Conv"),
+        case(1, cell="cell-b", unit="ai.onnx::Conv", **bad),
+    ]
+    report_folder(place / "own", cases, [cell("cell-a"), cell("cell-b")])
+    assert run("explain", what, "--report", "own") == 0
+    one = "m.yaml" in what
+    assert capsys.readouterr().out.splitlines() == [
+        "ai.onnx::Conv: 2 cases in "
+        + ("1 cell, 1 passed, 1 failed" if one else "2 cells, 3 passed, 1 failed"),
+        f"  test_op_0@onnx==1.18.0 (opset 13): {1 if one else 2} passed",
+        f"  test_op_1@onnx==1.18.0 (opset 13): {'' if one else '1 passed, '}1 failed",
+        "    cell-b: failed: ai.onnx::Conv: failed value float32",
+        "`modelcompat explain CASE` tells one in full",
+    ]
+
+
+def test_explain_knows_an_operator_of_one_opset(place: Path, capsys) -> None:
+    """A single case is told in full."""
+    cases = [case(n, unit="ai.onnx::Conv", opset=opset) for n, opset in enumerate((11, 13))]
+    report_folder(place / "own", cases, [cell()])
+    assert run("explain", "Conv@13", "--report", "own") == 0
+    assert json.loads(capsys.readouterr().out)["case"] == "test_op_1@onnx==1.18.0"
+    capsys.readouterr()
+    assert run("explain", "Conv@12", "--report", "own") == 4
+    assert run("explain", "conv", "--report", "own") == 4
+    assert "Did you mean 'Conv'?" in capsys.readouterr().err
+
+
 def test_explain_escapes_what_is_hostile(place: Path, capsys) -> None:
     bad = case(0, status="error", error={"type": "E", "message": "\x1b[2J\u202e"})
     report_folder(place / "own", [bad], [cell()])
