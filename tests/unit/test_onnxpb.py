@@ -181,6 +181,30 @@ def test_nested_subgraphs_end_in_an_error_not_in_a_deep_stack() -> None:
         onnxpb.external_data(wire.key_bytes(7, graph))
 
 
+def test_types_as_their_texts() -> None:
+    """Those of the fields that read_type knows, and those that nobody has yet."""
+    infos = (
+        helper.make_sparse_tensor_value_info("s", TensorProto.FLOAT, ["n", 2]),
+        helper.make_tensor_sequence_value_info("q", TensorProto.INT64, None),
+    )
+    told = [onnxpb.read_type(memoryview(info.type.SerializeToString())) for info in infos]
+    assert told == [("sparse_tensor(float32)", ("n", 2)), ("seq(tensor(int64))", None)]
+    assert onnxpb.read_type(memoryview(wire.key_bytes(7, b""))) == ("opaque", None)
+    assert onnxpb.read_type(memoryview(wire.key_bytes(4, b""))) == ("seq(undefined)", None)
+    odd = wire.key_bytes(99, b"") + wire.key_bytes(
+        1, wire.key_bytes(99, b"") + wire.key_bytes(1, 1)
+    )
+    assert onnxpb.read_type(memoryview(odd)) == ("tensor(float32)", None)
+
+
+def test_sparse_initializers_are_initializers() -> None:
+    model = a_model()
+    values = helper.make_tensor("weights", TensorProto.FLOAT, [1], [1.0])
+    indices = helper.make_tensor("where", TensorProto.INT64, [1], [0])
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [4]))
+    assert onnxpb.summary(model.SerializeToString()).initializers == ["w", "weights"]
+
+
 def test_nested_types_end_in_an_error() -> None:
     kind = b""
     for _ in range(5000):

@@ -185,6 +185,34 @@ def test_mixed_sequences_and_odd_maps_are_refused() -> None:
         onnxdata.read_value(b"", "sparse_tensor(float32)")
 
 
+@pytest.mark.parametrize(
+    ("data", "declared", "words"),
+    [
+        (wire.key_bytes(2, 8) + wire.key_bytes(6, 1), "tensor(x)", "a number where a string"),
+        (wire.key_bytes(2, 1) + wire.key_bytes(9, 1), "tensor(x)", "a number where raw data"),
+        (wire.key_bytes(4, b""), "seq(x)", "sequences of sparse tensors"),
+        (wire.key_bytes(3, 1), "seq(x)", "a number where a value"),
+        (wire.key_bytes(4, b""), "optional(x)", "optional sparse tensors"),
+        (wire.key_bytes(7, 1), "optional(x)", "a number where a value"),
+        (wire.key_bytes(4, 1), "map(x)", "a number where a string"),
+        (wire.key_bytes(5, 1), "map(x)", "a number where a value"),
+        (wire.key_bytes(2, 99), "map(x)", "keys of type undefined"),
+    ],
+)
+def test_fields_of_another_kind_are_refused(data: bytes, declared: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        onnxdata.read_value(data, declared)
+
+
+def test_keys_may_be_words() -> None:
+    one = np.ones(1, np.float32)
+    values = numpy_helper.from_list([one, one])
+    told = onnx.MapProto(key_type=8, string_keys=[b"a", b"b"], values=values).SerializeToString()
+    found = onnxdata.read_value(told, "map(string,tensor(float32))")
+    assert found.items["keys"] == Value.tensor("string", (2,), [b"a", b"b"])
+    assert [item.dtype for item in found.items["values"]] == ["float32", "float32"]
+
+
 @given(st.binary(max_size=200), st.sampled_from(["tensor(x)", "seq(x)", "optional(x)", "map(x)"]))
 def test_any_bytes_give_a_value_or_a_value_error(data: bytes, declared: str) -> None:
     try:
@@ -234,6 +262,13 @@ def test_a_scale_may_be_an_input_or_a_constant_or_unknown() -> None:
     assert onnxdata.quantized(model, {"s_in": half}) == {"d": 0.5}
     brain = Value.tensor("bfloat16", (), b"\x80\x3f")
     assert onnxdata.quantized(model, {"s_in": brain}) == {"d": 1.0}
+    powers = Value.tensor("float8e8m0", (3,), bytes([126, 129, 255]))  # a half, four, not a number
+    assert onnxdata.quantized(model, {"s_in": powers}) == {"d": 4.0}
+    for unknown in (
+        Value.tensor("int8", (1,), b"\x01"), Value.sequence([half]),
+        Value.tensor("float32", (1,), struct.pack("<f", float("nan"))),
+    ):  # fmt: skip
+        assert onnxdata.quantized(model, {"s_in": unknown}) == {}
     constant = onnxmake.tensor("", "float32", (), struct.pack("<f", 2.0))
     model = q_model(
         node("Constant", [], ["c"], attributes=[onnxmake.attribute("value", constant)]),
