@@ -427,21 +427,27 @@ def test_a_link_that_a_build_function_made_is_not_sent(tmp_path: Path) -> None:
 
 def test_the_facts_of_a_file_go_with_its_cases(planned: Any) -> None:
     calls = [["x"], ["z"]]
-    work = planned({"answers": True, "calls": calls, "inputs": []}, {"inputs": []})
+    work = planned(
+        {"answers": True, "calls": calls, "inputs": []},
+        {"inputs": []},
+        {"answers": True, "inputs": []},
+    )
     file = File("m.onnx", inputs=["x", "z"], outputs=["y"], types=["float32"],
                 facts={"opset": 13, "quantized": lambda feeds: {"y": sorted(feeds)}})  # fmt: skip
     one = [np.array([[5.0]])]
 
-    cases = list(produce._cases(work, file, "place", sets=[DATA, DATA], answers=[one, one],
-                                exact=[one, None]))  # fmt: skip
+    cases = list(produce._cases(work, file, "place", sets=[DATA] * 3, answers=[one] * 3,
+                                exact=[one, one, None]))  # fmt: skip
 
-    first, second, behind = cases
+    first, unanswered, inexact, behind = cases
     assert first["calls"] == calls
-    assert "calls" not in second
+    assert "calls" not in unanswered
     assert first["model"] == {"file": "place/m.onnx"}
     assert first["quantized"] == {"y": ["x", "z"]}
     assert [(name, value.dtype) for name, value in first["outputs"]] == [("y", "float32")]
-    assert first["exact"] == 2
-    assert not second["outputs"]  # nobody planned answers for it
+    assert first["exact"] == 3
+    assert not unanswered["outputs"]  # nobody planned answers for it
+    assert [("exact" in case) for case in (unanswered, inexact)] == [False, False]
+    assert inexact["outputs"] == first["outputs"]
     assert [(name, value.dtype) for name, value in behind["outputs"]] == [("y", "float64")]
     assert behind["quantized"] == {}
