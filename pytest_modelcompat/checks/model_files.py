@@ -66,6 +66,14 @@ class ModelFiles:
         """Of the main domain, 0 where unknown or no version at all."""
         return max(0, self.imports.get("ai.onnx", 0))
 
+    def size(self) -> int:
+        """Bytes of all files together.
+
+        Raises:
+            OSError: one is gone.
+        """
+        return sum(path.stat().st_size for _, path in self.files)
+
     def digests(self) -> list[tuple[str, str]]:
         """(name in the cell, sha256) of every file.
 

@@ -202,6 +202,7 @@ def _add(done: _Work, model: Model, variant: _Variant, folder: Path) -> None:
         done.models[name] = file
     try:
         done.digests += files.digests()
+        model_bytes = variant.files.size()  # without the operators' libraries
     except OSError as problem:
         raise DataError(words.unreadable_model(model.name, _why(problem))) from problem
     making = None
@@ -218,6 +219,7 @@ def _add(done: _Work, model: Model, variant: _Variant, folder: Path) -> None:
                 opset=variant.files.opset,
                 reference=reference,
                 making=making,
+                model_bytes=model_bytes,
             )
         )
     done.bundles.append((path, digest))

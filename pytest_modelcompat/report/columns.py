@@ -155,7 +155,7 @@ class Builder:
         if len(self._rows) >= _BATCH:
             self._flush()
         if row.seconds and row.check != OPERATORS:
-            self._timings.add(number, row.seconds, row.peak_rss)
+            self._timings.add(number, row.seconds, row.peak_rss, row.model_bytes)
         if row.reason == DESELECTED and row.status is Status.NOT_RUN:
             self.deselected[cell] += 1
         if row.error or row.mismatch or row.reason:

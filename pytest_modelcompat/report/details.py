@@ -136,6 +136,7 @@ class Timing(NamedTuple):
         repeats: how many there were.
         load: seconds of the load.
         memory: bytes that the process held at most.
+        size: bytes of the model's files.
     """
 
     run: float
@@ -144,6 +145,7 @@ class Timing(NamedTuple):
     repeats: int
     load: float
     memory: int
+    size: int
 
 
 class Timings:
@@ -153,6 +155,7 @@ class Timings:
         self.rows = array("I")
         self._repeats = array("I")
         self._memory = array("Q")
+        self._sizes = array("Q")
         self._seconds = array("d")  # run, low, high, load of each
 
     def __len__(self) -> int:
@@ -162,9 +165,11 @@ class Timings:
     def __getitem__(self, number: int) -> Timing:
         """One of them, by its number, not its row."""
         run, low, high, load = self._seconds[4 * number : 4 * number + 4]
-        return Timing(run, low, high, self._repeats[number], load, self._memory[number])
+        return Timing(
+            run, low, high, self._repeats[number], load, self._memory[number], self._sizes[number]
+        )
 
-    def add(self, row: int, seconds: Mapping[str, Any], memory: int) -> None:
+    def add(self, row: int, seconds: Mapping[str, Any], memory: int, size: int) -> None:
         """Takes the seconds of a case as `results/write.py` writes them."""
         run, runs = _figure(seconds.get("run")), seconds.get("runs")
         spread = runs if isinstance(runs, dict) else {}
@@ -172,15 +177,16 @@ class Timings:
         self._seconds.extend((run, low, high, _figure(seconds.get("load"))))
         self._repeats.append(int(min(_figure(spread.get("n")) or bool(run), _MOST)))
         self._memory.append(memory)
+        self._sizes.append(size)
         self.rows.append(row)
 
     def moved(self, place: NDArray[np.int64]) -> Timings:
         """The same with other row numbers; see `Details.moved`."""
         new = Timings()
         for row, number in sorted((int(place[row]), n) for n, row in enumerate(self.rows)):
-            run, low, high, repeats, load, memory = self[number]
+            run, low, high, repeats, load, memory, size = self[number]
             runs = {"n": repeats, "min": low, "max": high}
-            new.add(row, {"run": run, "load": load, "runs": runs}, memory)
+            new.add(row, {"run": run, "load": load, "runs": runs}, memory, size)
         return new
 
 

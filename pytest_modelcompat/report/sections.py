@@ -145,6 +145,7 @@ def _figure(figure: Figure | None) -> list[Any] | None:
     times = [_short(n) for n in (figure.run, figure.low, figure.high, figure.load)]
     return [
         figure.row, figure.state, *times, figure.memory, figure.repeats, figure.sets, figure.change,
+        figure.size,
     ]  # fmt: skip
 
 

@@ -39,6 +39,7 @@ class Figure:
         repeats: the fewest repeats of any data set.
         load: seconds of the load; 0 is "not measured".
         memory: bytes that the process held at most; 0 is "not measured".
+        size: bytes of the model's files; 0 is "not known".
         sets: data sets.
         change: -1 faster, 1 slower than the version before by more than the spread of both, 0
             within it; None where nothing may be said.
@@ -52,6 +53,7 @@ class Figure:
     repeats: int
     load: float
     memory: int
+    size: int
     sets: int
     change: int | None = None
 
@@ -215,6 +217,7 @@ def _figure(data: Data, numbers: Sequence[int], before: Figure | None) -> Figure
         repeats=repeats,
         load=median(loads) if loads else 0.0,
         memory=max(each.memory for each in seen),
+        size=max(each.size for each in seen),
         sets=len(rows),
         change=change,
     )

@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING
 from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.results.blobs import is_digest
 from pytest_modelcompat.results.files import open_plain, temporary_name
-from pytest_modelcompat.results.schema import APPLICATION, SCHEMA, connect, create, reader
+from pytest_modelcompat.results.schema import (
+    APPLICATION,
+    OLDEST,
+    SCHEMA,
+    connect,
+    create,
+    reader,
+    upgrade,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,12 +89,13 @@ def prepare(folder: Path, *, plan_digest: str, run: RunInfo, fresh: bool) -> boo
     if found is None:
         _refuse_foreign(folder)
     elif (
-        found.schema == SCHEMA
+        found.schema >= OLDEST
         and not found.finished
         and found.plan_digest == plan_digest
         and not fresh
     ):
         _check(path)
+        upgrade(path, found.schema)
         return True
     new = path.with_name(temporary_name(STORE))
     try:
@@ -108,7 +117,7 @@ def adopt(source: Path, folder: Path) -> None:
         StoreProblem: the other one is missing or damaged, or foreign files are in the way.
         WriteError: the disk is full or the folder read-only.
     """
-    check_store(source / STORE)
+    found = check_store(source / STORE)
     path = folder / STORE
     if _inspect(path) is None:
         _refuse_foreign(folder)
@@ -116,6 +125,7 @@ def adopt(source: Path, folder: Path) -> None:
     try:
         with closing(reader(source / STORE)) as old, closing(connect(new)) as copy:
             old.backup(copy)
+        upgrade(new, found)  # never the other folder's own
         _settle(path)
         new.replace(path)
     except (OSError, sqlite3.Error) as error:
@@ -160,18 +170,19 @@ def _inspect(path: Path) -> _Found | None:
         raise errors.store_damaged(path, str(error)) from error
 
 
-def check_store(path: Path) -> None:
-    """That a store of this release's schema lies here, whole.
+def check_store(path: Path) -> int:
+    """That a store that this release can work on lies here, whole; its schema is returned.
 
     Raises:
-        StoreProblem: there is none, or it is damaged, or of another schema.
+        StoreProblem: there is none, or it is damaged, or of a schema that cannot be brought up.
     """
     found = _inspect(path)
     if found is None:
         raise errors.no_store(path)
-    if found.schema != SCHEMA:
+    if found.schema < OLDEST:
         raise errors.store_older(path, found.schema, SCHEMA)
     _check(path)
+    return found.schema
 
 
 def _check(path: Path) -> None:

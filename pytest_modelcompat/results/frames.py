@@ -86,7 +86,8 @@ def frames(stored: Sequence[StoredCell], measured: Iterable[StoredCase]) -> Fram
 
 def _columns(measured: Iterable[StoredCase]) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {name: [] for name in _REPEATED}
-    for name in ("n", "opset", "load_seconds", "run_seconds", "peak_rss", "ratio", "max_abs"):
+    for name in ("n", "opset", "load_seconds", "run_seconds", "peak_rss", "model_bytes", "ratio",
+                 "max_abs"):  # fmt: skip
         columns[name] = []
     add = {name: values.append for name, values in columns.items()}
     for case in measured:
@@ -103,6 +104,7 @@ def _columns(measured: Iterable[StoredCase]) -> dict[str, list[Any]]:
         add["n"](case.n)
         add["opset"](case.opset)
         add["peak_rss"](case.peak_rss)
+        add["model_bytes"](case.model_bytes)
         add["load_seconds"](number(seconds.get("load")))
         add["run_seconds"](number(seconds.get("run")))
         add["ratio"](number(mismatch.get("ratio")))

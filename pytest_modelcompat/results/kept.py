@@ -25,7 +25,7 @@ __all__ = ["Brief", "KeptCases"]
 # Places of columns in rows.MEASUREMENT and rows.JUDGEMENT.
 _N, _CHECK, _UNIT, _NAME, _REFERENCE, _REPRO = 0, 1, 2, 3, 5, 6
 _ENDED, _REASON, _LOAD, _RUN, _OUTPUTS, _EXPECTED, _ERROR = 8, 9, 13, 14, 15, 16, 17
-_MEASURED, _JUDGED = 18, 8
+_MEASURED, _JUDGED = 19, 8
 _TEXTS = frozenset({1, 2, 3, 4, 5, 7, 8, 9, 10, 16})
 _JUDGED_TEXTS = frozenset({1, 2, 3, 4, 5, 6})
 _ABSENT = -1  # the place of None among the texts

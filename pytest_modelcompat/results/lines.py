@@ -56,8 +56,8 @@ class _Pieces:
     ) -> str:
         (
             key, check, unit, name, requested, reference, repro, _, _, reason, ran_on, opset,
-            peak_rss, load, run, outputs, expected, error, status, stage, rule, signature,
-            attribution, detail, mismatch, outcome, known,
+            peak_rss, load, run, outputs, expected, error, model_bytes, status, stage, rule,
+            signature, attribution, detail, mismatch, outcome, known,
         ) = row  # fmt: skip
         value = self._texts.value
         made = [
@@ -96,6 +96,7 @@ class _Pieces:
                 detail,
                 seconds,
                 f',"peak_rss":{peak_rss}' if peak_rss else "",
+                f',"model_bytes":{model_bytes}' if model_bytes else "",
                 _outputs(outputs) if outputs is not None and outputs != "=" else "",
                 piece("expected", expected),
                 piece("repro", repro),

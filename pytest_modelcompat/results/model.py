@@ -176,6 +176,7 @@ class CaseRecord:
     """One line of cases.jsonl.gz, before it is written.
 
     `n` is the case's position in its cell's plan; it is the key in the store, beside the cell.
+    `model_bytes` is the size of all its model's files, 0 where it has none of its own.
     """
 
     cell: str
@@ -189,6 +190,7 @@ class CaseRecord:
     expectation: Expectation
     reference: dict[str, Any] | None = None  # {kind, source, version}
     repro: str = ""
+    model_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,13 +30,14 @@ __all__ = [
     "record",
 ]
 
-MEASUREMENT = f"measurement VALUES ({', '.join('?' * 18)})"
+MEASUREMENT = f"measurement VALUES ({', '.join('?' * 19)})"
 JUDGEMENT = f"judgement VALUES ({', '.join('?' * 8)})"
 EXPECTATION = "expectation VALUES (?, ?, ?)"
 SELECT = """
 SELECT m.key, m.check_name, m.unit, m.name, m.requested, m.reference, m.repro, m.stage, m.ended,
     m.reason, m.ran_on, m.opset, m.peak_rss, m.load_seconds, m.run_seconds, m.outputs, m.expected,
-    m.error, j.status, j.stage, j.rule, j.signature, j.attribution, j.attribution_detail,
+    m.error, m.model_bytes,
+    j.status, j.stage, j.rule, j.signature, j.attribution, j.attribution_detail,
     j.mismatch, e.outcome, e.known
 FROM measurement m
     CROSS JOIN judgement j ON j.key = m.key
@@ -107,6 +108,7 @@ def measurement_row(texts: Numbering, cell: int, case: CaseRecord) -> tuple[Any,
         " ".join(seen.outputs) or None,
         texts.optional(seen.expected),
         None if seen.error is None else _dump(seen.error),
+        case.model_bytes or None,
     )
 
 
@@ -135,8 +137,8 @@ def record(texts: Numbered, cell: str, row: tuple[Any, ...]) -> CaseRecord:
     value = texts.value
     (
         key, check, unit, name, requested, reference, repro, stage, ended, reason, ran_on, opset,
-        peak_rss, load_seconds, run_seconds, outputs, expected, error, status, judged_stage, rule,
-        signature, attribution, attribution_detail, mismatch, outcome, known,
+        peak_rss, load_seconds, run_seconds, outputs, expected, error, model_bytes, status,
+        judged_stage, rule, signature, attribution, attribution_detail, mismatch, outcome, known,
     ) = row  # fmt: skip
     if run_seconds is None:
         runs: tuple[float, ...] = ()
@@ -181,4 +183,5 @@ def record(texts: Numbered, cell: str, row: tuple[Any, ...]) -> CaseRecord:
         ),
         reference=None if reference is None else texts.mapping(reference),
         repro="" if repro is None else value(repro),
+        model_bytes=model_bytes or 0,
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.errors import results as errors
@@ -20,10 +21,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["APPLICATION", "SCHEMA", "SHIFT", "Texts", "connect", "create", "reader"]
+__all__ = [
+    "APPLICATION",
+    "OLDEST",
+    "SCHEMA",
+    "SHIFT",
+    "Texts",
+    "connect",
+    "create",
+    "reader",
+    "upgrade",
+]
 
 APPLICATION = 0x4D43_5253  # "MCRS", in the file's header: this is a store of ours
-SCHEMA = 1
+SCHEMA = 2
+OLDEST = 1  # that can be brought up
 SHIFT = 32
 _REMEMBERED = 50_000
 
@@ -39,7 +51,7 @@ CREATE TABLE measurement (
     requested INTEGER, reference INTEGER, repro INTEGER,
     stage INTEGER NOT NULL, ended INTEGER NOT NULL, reason INTEGER, ran_on INTEGER,
     opset INTEGER, peak_rss INTEGER, load_seconds REAL, run_seconds,
-    outputs TEXT, expected INTEGER, error TEXT
+    outputs TEXT, expected INTEGER, error TEXT, model_bytes INTEGER
 );
 CREATE TABLE judgement (
     key INTEGER PRIMARY KEY,
@@ -65,6 +77,10 @@ FROM measurement m
     LEFT JOIN text f ON f.key = j.signature
     LEFT JOIN text r ON r.key = m.reason;
 """
+
+
+# version -> what makes version + 1 of it; new columns come last, as `ALTER TABLE` puts them there
+_STEPS = {1: "ALTER TABLE measurement ADD COLUMN model_bytes INTEGER;"}
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -106,6 +122,26 @@ def create(path: Path, meta: dict[str, str]) -> None:
             connection.execute("COMMIT")
         finally:
             connection.close()
+    except sqlite3.Error as error:
+        raise errors.cannot_write(path, error) from error
+
+
+def upgrade(path: Path, found: int) -> None:
+    """Bring a store to the present schema; whole or not at all. Does nothing where it is there.
+
+    Args:
+        path: of a store that nobody else writes.
+        found: its schema, `OLDEST` or later.
+
+    Raises:
+        WriteError: the disk is full or the folder read-only.
+    """
+    steps = "".join(_STEPS[version] for version in range(found, SCHEMA))
+    if not steps:
+        return
+    try:
+        with closing(connect(path)) as connection:
+            connection.executescript(f"BEGIN;{steps}PRAGMA user_version={SCHEMA};COMMIT;")
     except sqlite3.Error as error:
         raise errors.cannot_write(path, error) from error
 

@@ -40,7 +40,7 @@ from pytest_modelcompat.results.rows import (
     judgement_row,
     measurement_row,
 )
-from pytest_modelcompat.results.schema import SHIFT, Texts, connect, readable, storable
+from pytest_modelcompat.results.schema import SHIFT, Texts, connect, readable, storable, upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -122,7 +122,7 @@ class Store(Results):
             raise errors.no_store(path)
         lock = FolderLock(folder)
         try:
-            check_store(path)
+            upgrade(path, check_store(path))
             return cls(folder, lock, continued=True)
         except BaseException:
             lock.release()

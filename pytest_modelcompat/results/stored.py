@@ -61,6 +61,7 @@ class StoredCase(msgspec.Struct, frozen=True, kw_only=True):
     attribution_detail: dict[str, Any] | None = None
     seconds: dict[str, _Figure | dict[str, _Figure]] | None = None
     peak_rss: _Number = 0
+    model_bytes: _Number = 0
     outputs: list[str] | None = None
     expected: str | None = None
     repro: str = ""
@@ -114,7 +115,7 @@ _CASE_TYPES: Mapping[str, type] = {
     "outcome": _TEXT, "stage": _TEXT, "opset": _INT, "known": _TEXT, "reason": _TEXT,
     "requested": _TEXT, "ran_on": _DICT, "error": _DICT, "mismatch": _DICT, "reference": _DICT,
     "attribution": _TEXT, "attribution_detail": _DICT, "seconds": _DICT, "peak_rss": _INT,
-    "outputs": _LIST, "expected": _TEXT, "repro": _TEXT,
+    "model_bytes": _INT, "outputs": _LIST, "expected": _TEXT, "repro": _TEXT,
 }  # fmt: skip
 _CELL_TYPES: Mapping[str, type] = {
     "id": _TEXT, "matrix": _TEXT, "axes": _DICT, "status": _TEXT, "outcome": _TEXT, "stage": _TEXT,
@@ -165,7 +166,7 @@ def case(data: Any) -> StoredCase:
     values["status"] = _member(_STATUSES, values["status"], "status")
     values["outcome"] = _member(_OUTCOMES, values["outcome"], "outcome")
     values["stage"] = _member(_STAGES, values.get("stage", "start"), "stage")
-    for name in ("n", "opset", "peak_rss"):
+    for name in ("n", "opset", "peak_rss", "model_bytes"):
         if not 0 <= values.setdefault(name, 0) < _MOST:
             raise ValueError(f"`{name}` is out of range")
     for name in ("ran_on", "seconds"):

@@ -40,6 +40,7 @@ def case_line(case: CaseRecord) -> dict[str, Any]:
         "attribution_detail": judged.attribution_detail,
         "seconds": _seconds(seen.load_seconds, seen.run_seconds),
         "peak_rss": seen.peak_rss,
+        "model_bytes": case.model_bytes,
         "outputs": [each for each in seen.outputs if each != "="],
         "expected": seen.expected,
         "repro": case.repro,

@@ -334,6 +334,7 @@ class Measurer:
                 expectation=Expectation(outcome=Outcome.INFO),
                 reference=self._reference(workload, case),
                 repro=self._repro(workload.check, case.unit),
+                model_bytes=case.model_bytes,
             )
         )
 
@@ -386,6 +387,7 @@ def not_run(
         judgement=Judgement(status=status, stage=Stage.START),
         expectation=Expectation(outcome=Outcome.INFO),
         reference=case.reference,
+        model_bytes=case.model_bytes,
     )
 
 

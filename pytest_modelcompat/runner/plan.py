@@ -55,6 +55,8 @@ class PlannedCase:
         not_run: why it cannot be measured at all (its reference or data could not be had).
         making: which of the workload's makings gives its model and bundle; None: they are there.
         failure: how that making ended, where it made nothing: the case's own measurement.
+        model_bytes: of all files of its model, external data included; 0 where it has none of its
+            own, or none yet.
     """
 
     unit: str
@@ -66,6 +68,7 @@ class PlannedCase:
     not_run: str = ""
     making: int | None = None
     failure: Measurement | None = None
+    model_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -181,11 +181,13 @@ def _with(work: Workload, answers: list[Answer], places: Places) -> Workload:
     """The workload with what was made: more bundles and files, and cases that point there."""
     bundles, models = list(work.bundles), dict(work.models)
     at: dict[int, int] = {}
+    sizes: dict[int, int] = {}
     for number, answer in enumerate(answers):
         if isinstance(answer, Made) and answer.bundle is not None:
             at[number] = len(bundles)
             bundles.append(answer.bundle)
             models.update(answer.files)
+            sizes[number] = sum(path.stat().st_size for _, path in answer.files)
     opened = {number: Bundle.open(bundles[bundle]) for number, bundle in at.items()}
     cases = []
     for case in work.cases:
@@ -201,6 +203,7 @@ def _with(work: Workload, answers: list[Answer], places: Places) -> Workload:
                 bundle=at[case.making],
                 opset=int(about.get("opset") or 0),
                 reference=reference,
+                model_bytes=sizes[case.making],
             )
         else:
             found = replace(case, reference=reference, **_missing(answer, making, places))

@@ -353,6 +353,7 @@ def line(
                      "max": round(run * (1 + spread), 9)},
         }  # fmt: skip
         record["peak_rss"] = int(6e7 + 9e7 * number("rss", unit))
+        record["model_bytes"] = int(1e4 + 3e6 * number("size", unit))
     if seen["stage"] == "compare":
         record["ran_on"] = seen.get("ran") or {provider: 1}
     if "signature" in seen:

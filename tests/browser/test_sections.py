@@ -39,7 +39,12 @@ def test_the_plot_is_drawn_and_the_table_says_the_same(
         assert "slower +" in row, "1.24.4 is half as slow again in this world"
         assert "slower" not in page.locator(".speed tbody tr", has_text="labels").inner_text()
         assert "faster" not in page.locator(".speed").inner_text()
-        for metric, unit in (("throughput", "/s"), ("memory", "MiB"), ("load", "ms")):
+        for metric, unit in (
+            ("throughput", "/s"),
+            ("memory", "MiB"),
+            ("load", "ms"),
+            ("size", "MiB"),
+        ):
             page.evaluate("m => { location.hash = '#/speed?metric=' + m }", metric)
             page.wait_for_timeout(150)
             assert unit in page.locator(".speed .figure").first.inner_text()

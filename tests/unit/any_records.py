@@ -68,4 +68,5 @@ RECORDS = st.builds(
     expectation=st.builds(Expectation, outcome=st.sampled_from(Outcome), known=st.none() | NAMES),
     reference=st.none() | MAPPINGS,
     repro=TEXT,
+    model_bytes=st.integers(0, 2**40),
 )

@@ -404,6 +404,16 @@ def test_the_models_own_files_go_along_and_nothing_else(tmp_path):
     assert files_of(tmp_path, model)["a_b_/sub/more.bin"] == place / "sub" / "more.bin"
 
 
+def test_the_size_is_that_of_all_files_of_the_model(tmp_path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "weights.bin").write_bytes(b"x" * 5000)
+    (tmp_path / "m" / "other.bin").write_bytes(b"x" * 999)
+    path = save_model(tmp_path / "m" / "net.onnx", external="weights.bin")
+    data_set(tmp_path, 0, input_0=tensor(X), output_0=tensor(X))
+    found = plan(tmp_path, Model(name="n", path=path, data=Data(folder=tmp_path)))
+    assert found.cases[0].model_bytes == path.stat().st_size + 5000
+
+
 @pytest.mark.parametrize(
     "location",
     ["../secret", "/etc/hostname", "sub/../../secret", "link", "hard", "fifo", "dirlink/secret",

@@ -86,6 +86,7 @@ def test_a_case_gets_the_file_and_the_answers_of_its_producer(making, data, tmp_
     assert (case.bundle, case.index, case.opset, case.not_run) == (1, 0, 18, "")
     assert work.bundles == (data, made)
     assert work.models == (("p/m.onnx", made),)
+    assert case.model_bytes == made.stat().st_size
     assert case.reference == {
         "kind": "producer",
         "source": making.label,

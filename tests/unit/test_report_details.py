@@ -72,7 +72,7 @@ def test_rows_can_be_renumbered(told: dict[int, tuple[str, dict[str, Any]]]):
     timings = Timings()
     for row in range(0, 403, 2):
         spread = {"n": row, "min": row / 4, "max": row + 1.5}
-        timings.add(row, {"run": row / 2, "load": 0.25, "runs": spread}, row * 2**32)
+        timings.add(row, {"run": row / 2, "load": 0.25, "runs": spread}, row * 2**32, row)
     moved = timings.moved(place)
     by_row = {row: moved[number] for number, row in enumerate(moved.rows)}
     assert list(moved.rows) == sorted(moved.rows)
@@ -82,8 +82,8 @@ def test_rows_can_be_renumbered(told: dict[int, tuple[str, dict[str, Any]]]):
 def test_what_is_no_time_counts_as_not_measured():
     timings = Timings()
     for seconds in ({"run": {"x": 1}, "load": -3.0, "runs": 7}, {"runs": {"n": 2**70, "min": 1}}):
-        timings.add(0, seconds, 0)
-    assert tuple(timings[0]) == (0, 0, 0, 0, 0, 0)
+        timings.add(0, seconds, 0, 0)
+    assert tuple(timings[0]) == (0, 0, 0, 0, 0, 0, 0)
     assert timings[1].repeats == 2**32 - 1
     assert timings[1].low == 1
 

@@ -41,6 +41,8 @@ def timed(
     with gzip.open(folder / "cases.jsonl.gz", "wt") as file:
         for line in lines:
             line["seconds"] = by_id[line["cell"]]
+            if "batch" in line["case"]:
+                line["model_bytes"] = 4096
             file.write(json.dumps(line) + "\n")
     return speed(read(folder))
 
@@ -107,6 +109,9 @@ def test_ways_of_calling_are_figures_of_their_own(tmp_path: Path):
     ways = {each.variant: each.figures[0][0] for each in found.hardware[0].models}
     assert set(ways) == {"", "batch4", "torch==1,x", "torch==1,x step1"}
     assert [figure.sets for figure in ways.values() if figure] == [2, 1, 1, 1]
+    assert {way: figure.size for way, figure in ways.items() if figure and figure.size} == {
+        "batch4": 4096
+    }
 
 
 def test_producer_by_runtime(tmp_path: Path):

@@ -17,6 +17,7 @@ import pytest
 from pytest_modelcompat.errors import UsageProblem
 from pytest_modelcompat.errors.results import StoreProblem
 from pytest_modelcompat.results.files import refuse_taken
+from pytest_modelcompat.results.folder import adopt
 from pytest_modelcompat.results.info import RunInfo
 from pytest_modelcompat.results.model import Expectation, Judgement, Outcome, Stage, Status
 from pytest_modelcompat.results.store import Store
@@ -51,6 +52,7 @@ def everything(n: int = 5):
         record,
         measurement=replace(record.measurement, peak_rss=2**40, reason="because"),
         judgement=replace(record.judgement, rule="rule-1"),
+        model_bytes=2**41,
     )
 
 
@@ -493,6 +495,40 @@ def test_an_older_store_is_replaced_but_not_worked_on(tmp_path: Path):
         Store.existing(tmp_path)
     with open_store(tmp_path) as store:
         assert not store.continued
+
+
+def _as_before_sizes(path: Path) -> None:
+    """The store as a release of store schema 1 left it."""
+    connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE measurement DROP COLUMN model_bytes")
+    connection.execute("PRAGMA user_version=1")
+    connection.close()
+
+
+def test_a_store_of_schema_1_is_worked_on(tmp_path: Path):
+    _as_before_sizes(_finished(tmp_path))
+    before = (tmp_path / "run.sqlite").read_bytes()
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    adopt(tmp_path, folder)
+    assert (tmp_path / "run.sqlite").read_bytes() == before, "the other folder's own"
+    for place in (folder, tmp_path):
+        with Store.existing(place) as store:
+            known = list(store.cases())
+            assert {each.model_bytes for each in known} == {0}
+            store.add_cases([replace(known[0], model_bytes=7)])
+            assert next(iter(store.cases())).model_bytes == 7
+
+
+def test_an_unfinished_run_of_schema_1_goes_on(tmp_path: Path):
+    with open_store(tmp_path) as store:
+        store.add_cases([case(0)])
+        store.settle()
+    _as_before_sizes(tmp_path / "run.sqlite")
+    with open_store(tmp_path) as store:
+        assert store.continued
+        store.add_cases([replace(case(1), model_bytes=7)])
+        assert [each.model_bytes for each in store.cases()] == [0, 7]
 
 
 def test_a_file_that_was_only_just_begun_is_no_obstacle(tmp_path: Path):

@@ -15,7 +15,8 @@ PLAIN: dict[str, Any] = {
     "mismatch": {"output": "y", "ratio": 1e-7, "max_abs": "NaN", "index": [0, -1]},
     "error": {"signature": "s", "message": "\N{SNOWMAN} \U0001f600", "exit_code": 0},
     "seconds": {"load": 0.5, "run": 1, "runs": {"n": 3, "min": 0.1}}, "outputs": ["d"],
-    "expected": "e", "peak_rss": 2**40, "attribution": "none", "repro": "r", "later": [1],
+    "expected": "e", "peak_rss": 2**40, "model_bytes": 9,
+    "attribution": "none", "repro": "r", "later": [1],
 }  # fmt: skip
 
 
@@ -42,6 +43,7 @@ def test_a_plain_line_is_read_quickly_and_alike(changes: dict[str, Any]):
         ({"n": True}, "not a whole number"),
         ({"opset": -1}, "out of range"),
         ({"peak_rss": 2**63}, "out of range"),
+        ({"model_bytes": -1}, "out of range"),
         ({"cell": None}, "has no `cell`"),
         ({"cell": 7}, "not text"),
         ({"status": "fine"}, "is no `status`"),

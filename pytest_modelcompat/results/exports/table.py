@@ -19,7 +19,7 @@ __all__ = ["COLUMNS", "csv_text"]
 COLUMNS = (
     "check", "unit", "case", "opset", "status", "outcome", "stage", "known", "reason", "requested",
     "attribution", "signature", "max_abs", "max_rel", "ratio", "load_seconds", "run_seconds",
-    "peak_rss", "repro",
+    "peak_rss", "model_bytes", "repro",
 )  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def _row(case: StoredCase) -> list[object]:
         error.get("signature") or error.get("message") or "",
         *(number(mismatch.get(name)) for name in ("max_abs", "max_rel", "ratio")),
         *(number(seconds.get(name)) for name in ("load", "run")),
-        case.peak_rss or "", case.repro,
+        case.peak_rss or "", case.model_bytes or "", case.repro,
     ]  # fmt: skip
 
 

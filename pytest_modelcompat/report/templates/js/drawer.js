@@ -83,9 +83,17 @@ function caseDrawer(row) {
       ["opset", run.columns.opset[row] || ""],
       ["reference", reference && referenceName(reference)],
       ["attributed to", nameOf("attribution", row)],
+      ...costs(row),
     ]),
     more, check === "op_support" ? null : spreadOf(row), historyStrip(row), runsStrip(row), environmentStep(position), command("Run it again (its own environment, by nox and uv)", reproOf(row)), ...otherCommands(cell),
   ];
+}
+
+/** What the case's model costs here. @param {number} row @returns {[string, Child][]} */
+function costs(row) {
+  const f = figureOf(row);
+  const cost = (/** @type {string} */ key) => f && METRICS[key].value(f) ? METRICS[key].text(METRICS[key].value(f)) : "";
+  return ["latency", "load", "memory", "size"].map((key) => [METRICS[key].name, cost(key)]);
 }
 
 /** Ways to the same environment without this project. @param {Cell} cell @returns {Child[]} */

@@ -1,7 +1,7 @@
 // What models cost over the versions: a table, and the same as a plot. Machines never meet in one.
 
-/** @typedef {[number, number, number, number, number, number, number, number, number, number | null]} FigureData
- *   row, state, run, low, high, load, memory, repeats, data sets, change */
+/** @typedef {[number, number, number, number, number, number, number, number, number, number | null, number]} FigureData
+ *   row, state, run, low, high, load, memory, repeats, data sets, change, size */
 /** @typedef {{distribution: string, where: string, versions: string[], cells: number[], seconds: number[]}} TrackData */
 /** @typedef {{name: string, tracks: TrackData[], models: [string, string, (FigureData | null)[][]][]}} HardwareData */
 /** @typedef {{value: (f: FigureData) => number, low?: (f: FigureData) => number, high?: (f: FigureData) => number,
@@ -13,6 +13,7 @@ const METRICS = {
   throughput: { name: "throughput", unit: "runs a second", up: "faster", value: (f) => (f[2] ? 1 / f[2] : 0), low: (f) => (f[4] ? 1 / f[4] : 0), high: (f) => (f[3] ? 1 / f[3] : 0), text: rate },
   load: { name: "time to load", unit: "seconds", up: "slower", value: (f) => f[5], text: seconds },
   memory: { name: "memory at most", unit: "bytes", up: "larger", value: (f) => f[6], text: bytes },
+  size: { name: "model size", unit: "bytes", up: "larger", value: (f) => f[10], text: bytes },
 };
 const WIDE = 40; // columns of a table that can still be read
 const DRAWN = 8; // lines that can still be told apart
@@ -25,7 +26,25 @@ function rate(value) {
 
 /** @param {number} value */
 function bytes(value) {
-  return value >= 1e9 ? `${(value / 2 ** 30).toPrecision(3)} GiB` : `${(value / 2 ** 20).toPrecision(3)} MiB`;
+  if (value < 1024) return plural(value, "byte");
+  const power = Math.min(3, Math.floor(Math.log2(value) / 10));
+  return `${Number((value / 2 ** (10 * power)).toPrecision(3))} ${["", "KiB", "MiB", "GiB"][power]}`;
+}
+
+/** What a case's model cost in the case's cell, over its data sets. @param {number} row @returns {FigureData | null} */
+function figureOf(row) {
+  const { unit, name } = caseOf(row);
+  // As `variant_of` and `_way` in Python say it.
+  const middle = name.slice(0, Math.max(0, name.lastIndexOf("/")));
+  const made = (middle.startsWith(unit) ? middle.slice(unit.length) : middle).replace(/^\/+/, "");
+  const variant = [made, /,((?:batch|step)\d+)$/.exec(name)?.[1]].filter(Boolean).join(" ");
+  const cell = cellOf(row);
+  for (const { tracks, models } of /** @type {HardwareData[]} */ (run.speed)) {
+    const at = tracks.findIndex((track) => track.cells.includes(cell));
+    const found = at < 0 ? null : models.find(([model, how]) => model === unit && how === variant);
+    if (found) return found[2][at][tracks[at].cells.indexOf(cell)];
+  }
+  return null;
 }
 
 /** @param {TrackData} track */
@@ -44,7 +63,8 @@ const speedView = {
       return;
     }
     const machine = machines[Number(params.get("machine") ?? 0)] ?? machines[0];
-    const metric = METRICS[params.get("metric") ?? ""] ?? METRICS.latency;
+    const sized = machine.models.some(([, , lines]) => lines.flat().some((f) => f?.[10]));
+    const metric = (sized || params.get("metric") !== "size") && METRICS[params.get("metric") ?? ""] || METRICS.latency;
     const names = machine.models.map(([model, variant]) => `${model}${variant ? ` · ${variant}` : ""}`);
     const chosen = Math.max(0, Math.min(names.length - 1, Number(params.get("model") ?? 0) || 0));
     const sales = names.length ? [...new Set(machine.tracks.filter((_, n) => machine.models[chosen][2][n]?.some(Boolean)).map((t) => t.distribution))] : [];
@@ -58,7 +78,7 @@ const speedView = {
     const tool = (/** @type {string} */ name, /** @type {HTMLElement} */ node) => { node.dataset.tool = name; return node; };
     const tools = [
       machines.length > 1 && tool("machine", choose("Machine", machines.map((h, n) => [String(n), h.name || "not told"]), String(machines.indexOf(machine)), set("machine", "0"))),
-      names.length > 0 && tool("metric", choose("Show", Object.entries(METRICS).map(([key, m]) => [key, m.name]), Object.keys(METRICS).find((key) => METRICS[key] === metric) ?? "latency", set("metric", "latency"))),
+      names.length > 0 && tool("metric", choose("Show", Object.entries(METRICS).filter(([key]) => sized || key !== "size").map(([key, m]) => [key, m.name]), Object.keys(METRICS).find((key) => METRICS[key] === metric) ?? "latency", set("metric", "latency"))),
       names.length > 1 && tool("model", choose("Plot", names.map((name, n) => [String(n), name]), String(chosen), set("model", "0"))),
       parts.length > 1 && tool("part", choose("Targets", parts.map((at, n) => [String(n), this.partName(machine, parts, n)]), String(part), set("part", "0"))),
       sales.length > 1 && tool("of", choose("on", sales.map((each) => [each, each]), sold, set("of", sales[0]))),
@@ -66,7 +86,7 @@ const speedView = {
     put(view, section("Speed and size", machine.name ? `on ${machine.name}; figures of other machines are never beside these` : "the cells do not tell what they ran on: nothing is compared", tools),
       ...(names.length ? [this.figure(machine, metric, chosen, names[chosen], sold), ...this.table(machine, metric, parts[part] ?? [])] : []),
       this.cellTimes(machine),
-      el("p", { class: "quiet-note" }, "Latency is the median of a model’s repeats, over its data sets; the band of the plot and the small figures are the fastest and the slowest repeat; a band may leave the plot. A version is called slower or faster only if its repeats and those of the version before do not overlap. Throughput is one over latency: runs one after another, not batched. Model size is not among the facts that this run kept."));
+      el("p", { class: "quiet-note" }, "Latency is the median of a model’s repeats, over its data sets; the band of the plot and the small figures are the fastest and the slowest repeat; a band may leave the plot. A version is called slower or faster only if its repeats and those of the version before do not overlap. Throughput is one over latency: runs one after another, not batched. Model size is that of all its files, external data included" + (sized ? "." : "; this run was stored by a release that did not keep it.")));
     if (names.length) this.draw(machine, metric, chosen, sold);
   },
   /** The targets that a plot shows: of one distribution, as versions of two have no order.
