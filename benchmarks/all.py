@@ -35,17 +35,12 @@ NAMES = (
     "store",
     "report",
 )
-WITH_PAIRS = frozenset(NAMES) - {"store", "report"}
+WITH_PAIRS = frozenset(NAMES) - {"store"}
 SECONDS = 900.0
 # As `sides.table` prints a row.
 _ROW = re.compile(
     r"  (?P<what>\S.*?) {2,}(?P<figure>[\d.,]+)"
     r"(?:  target (?P<target>[<>]= [\d.,]+)(?P<missed>  MISSED)?)?(?:  (?P<note>.*))?"
-)
-# As `report.py` prints one.
-_BUDGET = re.compile(
-    r"(?P<what>\S.*?) {2,}(?P<figure>[\d.,]+ \S*) +budget +(?P<target>[\d.,]+ \S*) +"
-    r"(?:ok|(?P<missed>OVER))"
 )
 HEAD = """\
 # Measurements
@@ -100,7 +95,7 @@ def rows(name: str, arguments: list[str], printed: str, code: int | None, when: 
     command = f"`python benchmarks/{name}.py{''.join(f' {each}' for each in arguments)}`"
     found = []
     for line in printed.splitlines():
-        if match := _ROW.fullmatch(line) or _BUDGET.fullmatch(line):
+        if match := _ROW.fullmatch(line):
             told = {"note": "", **{key: value or "" for key, value in match.groupdict().items()}}
             missed = "**missed**" if told["missed"] else ""
             note = told["note"].strip()

@@ -108,7 +108,7 @@ def _steps(view: View) -> list[list[str]]:
             rest = f"; {escape(verdict.rest)}" if verdict.rest else ""
             reason = f" — {code(verdict.reason)}" if verdict.reason else ""
             lines.append(
-                f"- {glyph} **{verdict.lead}** on {escape(verdict.where)}: "
+                f"- {glyph} **{verdict.lead}** on {escape(verdict.where)}{verdict.each}: "
                 f"{escape(verdict.detail)}{rest}.{reason}"
             )
         blocks.append([*lines, ""])

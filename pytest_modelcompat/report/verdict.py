@@ -91,10 +91,16 @@ class Verdict:
     query: str
 
     @property
+    def each(self) -> str:
+        """Says of counts for several targets that each of them has these; empty for one target."""
+        counted = "case" in self.detail and self.lanes > 1
+        return f" (each of {count(self.lanes)} targets)" if counted else ""
+
+    @property
     def sentence(self) -> str:
         """All of it as one sentence."""
         rest = f"; {self.rest}" if self.rest else ""
-        return f"{self.lead} on {self.where}: {self.detail}{rest}."
+        return f"{self.lead} on {self.where}{self.each}: {self.detail}{rest}."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -176,8 +176,9 @@ def test_targets_with_one_answer_share_a_sentence(tmp_path: Path):
         ("Not", "Python 3.12, host, CPU", 1),
         ("You can move", "Python 3.9, 3.10 and 3.11, host, CPU", 3),
     ]
+    assert step.verdicts[0].each == ""
     assert step.verdicts[1].sentence == (
-        "You can move on Python 3.9, 3.10 and 3.11, host, CPU: "
+        "You can move on Python 3.9, 3.10 and 3.11, host, CPU (each of 3 targets): "
         "0 new failures in 3 cases measured on both."
     )
 

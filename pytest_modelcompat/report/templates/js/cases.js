@@ -148,7 +148,7 @@ const casesView = {
       el("p", { class: "dim" }, "Words are joined by and, commas within one by or; a leading minus negates; * and ? stand for anything; quotes keep spaces together. Any other word is looked for in names and messages."));
     const sample = (/** @type {string} */ text, /** @type {string} */ query) => el("a", { class: "sample", href: casesAddress(query) }, text);
     put(view, section("Cases", `${plural(run.rows, "case")} in ${plural(run.cells.length, "cell")}`, [
-      sample("new failures", "is:new"), sample("failures", "is:failure"), sample("known", "is:known"), sample("fallback", "status:fallback"), sample("not run", "status:not_run"), sample("everything", "")]),
+      sample("new failures", "is:new"), sample("failures", "is:failure"), sample("passes elsewhere", "is:failure status@*:passed"), sample("known", "is:known"), sample("fallback", "status:fallback"), sample("not run", "status:not_run"), sample("everything", "")]),
     el("div", { class: "ask" }, input, el("button", { type: "button", click: () => exportRows("csv", this.found) }, "CSV"), el("button", { type: "button", click: () => exportRows("json", this.found) }, "JSON")),
     el("p", { id: "mc-problems", class: "problems", role: "alert" }), el("div", { id: "mc-found", class: "found" }), el("div", { id: "mc-units", class: "found units" }), this.list.node, hints);
   },

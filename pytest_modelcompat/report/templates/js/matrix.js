@@ -1,6 +1,8 @@
 // The matrix pivoted by other axes. The first pivot is in the page already (grid.py); this one
 // draws the same for any choice of columns, facets and rows.
 
+/** @typedef {{label: string[], squares: number[][], times: number, bad: number[]}} MatrixRow */
+
 const FIRST_PIVOT = { columns: "framework", facets: "distribution", rows: "", every: "" };
 const MAX_SQUARES = 200; // drawn at once, as in grid.py; "show all" draws the others
 const STACK = 3; // cells shown in one square; the others are counted
@@ -12,11 +14,15 @@ function axisValue(cell, axis) {
   return cell.axes[axis] ?? "";
 }
 
+/** axis -> value -> what it is called @type {Map<string, Map<string, string>>} */
+const faces = new Map();
+
 /** @param {string} axis @param {string} value @param {string} facets */
 function valueFace(axis, value, facets) {
   if (axis === "framework") return facets === "distribution" ? value.split("==")[1] ?? value : value.replace("==", " ");
-  const cell = run.cells.find((/** @type {Cell} */ c) => c.axes[axis] === value);
-  return cell?.faces[axis] ?? (value || "–");
+  let known = faces.get(axis);
+  if (!known) faces.set(axis, known = new Map(run.cells.map((/** @type {Cell} */ c) => [c.axes[axis], c.faces[axis]])));
+  return known.get(value) ?? (value || "–");
 }
 
 /** @param {URLSearchParams} params */
@@ -32,17 +38,35 @@ function pivotOf(params) {
   };
 }
 
+/** @type {[string, string][] | null} */
+let foundAxes = null;
+
 /** @returns {[string, string][]} */
 function pivotAxes() {
+  if (foundAxes) return foundAxes;
   /** @type {[string, string][]} */
   const axes = run.axes.filter((/** @type {[string, string]} */ [axis]) => axis === "framework" || run.varying.has(axis));
   if (distributions().length > 1) axes.push(["distribution", "distribution"]);
   if (new Set(run.cells.map((/** @type {Cell} */ c) => c.matrix)).size > 1) axes.push(["matrix", "matrix"]);
-  return axes;
+  return foundAxes = axes;
 }
 
 /** @param {string} a @param {string} b */
 const naturally = (a, b) => compareVersions(a.split("==")[1] ?? a, b.split("==")[1] ?? b) || a.localeCompare(b, "en", { numeric: true });
+
+/** What a cell's square says, as a number: equal ones look alike. @type {Uint32Array | null} */
+let looks = null;
+
+function allLooks() {
+  if (looks) return looks;
+  const known = new Map();
+  looks = Uint32Array.from(run.cells, ({ status, counts, new: fresh, headline, note }) => {
+    const text = JSON.stringify([status, counts, fresh, headline, note]);
+    if (!known.has(text)) known.set(text, known.size);
+    return known.get(text);
+  });
+  return looks;
+}
 
 /** How bad a row is: broken cells, failing cases, cells that did not run. @param {number[]} cells */
 function badness(cells) {
@@ -76,7 +100,9 @@ function drawGrid(pivot) {
   const facets = new Map();
   run.cells.forEach((/** @type {Cell} */ cell, /** @type {number} */ n) => {
     const facet = pivot.facets === "none" ? "" : axisValue(cell, pivot.facets);
-    facets.set(facet, [...(facets.get(facet) ?? []), n]);
+    const same = facets.get(facet);
+    if (same) same.push(n);
+    else facets.set(facet, [n]);
   });
   return [...facets].map(([facet, cells]) => drawFacet(pivot, rowAxes, facet, cells));
 }
@@ -84,22 +110,21 @@ function drawGrid(pivot) {
 /** @param {{columns: string, facets: string, every: string}} pivot @param {string[]} rowAxes @param {string} facet @param {number[]} cells */
 function drawFacet(pivot, rowAxes, facet, cells) {
   const columns = [...new Set(cells.map((n) => axisValue(run.cells[n], pivot.columns)))].sort(naturally);
-  /** @type {Map<string, {label: string[], squares: number[][], times: number}>} */
+  const place = new Map(columns.map((value, n) => [value, n]));
+  /** @type {Map<string, MatrixRow>} */
   const rows = new Map();
   for (const n of cells) {
     const cell = run.cells[n];
     const label = rowAxes.filter((axis) => axis in cell.axes || axis === "matrix" || axis === "distribution")
       .map((axis) => valueFace(axis, axisValue(cell, axis), pivot.facets));
     const key = JSON.stringify(label);
-    const row = rows.get(key) ?? { label, squares: columns.map(() => /** @type {number[]} */ ([])), times: 1 };
-    row.squares[columns.indexOf(axisValue(cell, pivot.columns))].push(n);
+    const row = rows.get(key) ?? { label, squares: columns.map(() => /** @type {number[]} */ ([])), times: 1, bad: [] };
+    row.squares[/** @type {number} */ (place.get(axisValue(cell, pivot.columns)))].push(n);
     rows.set(key, row);
   }
   const joined = collapse([...rows.values()]);
-  joined.sort((a, b) => {
-    const [x, y] = [badness(a.squares.flat()), badness(b.squares.flat())];
-    return y[0] - x[0] || y[1] - x[1] || y[2] - x[2] || naturally(a.label.join(), b.label.join());
-  });
+  for (const row of joined) row.bad = badness(row.squares.flat());
+  joined.sort(({ bad: x, label: a }, { bad: y, label: b }) => y[0] - x[0] || y[1] - x[1] || y[2] - x[2] || naturally(a.join(), b.join()));
   const most = pivot.every ? joined.length : Math.max(4, Math.floor(MAX_SQUARES / columns.length));
   const left = joined.length - most;
   joined.length = Math.min(joined.length, most);
@@ -114,14 +139,12 @@ function drawFacet(pivot, rowAxes, facet, cells) {
     left > 0 && el("p", { class: "quiet-note" }, `and ${plural(left, "more row")}, less bad `, el("a", { href: address({ every: "1" }) }, "show all")));
 }
 
-/** Rows that say the same become one. @param {{label: string[], squares: number[][], times: number}[]} rows */
+/** Rows that say the same become one. @param {MatrixRow[]} rows @returns {MatrixRow[]} */
 function collapse(rows) {
   const same = new Map();
+  const look = allLooks();
   for (const row of rows) {
-    const key = JSON.stringify(row.squares.map((square) => square.map((n) => {
-      const { status, counts, new: fresh, headline, note } = run.cells[n];
-      return [status, counts, fresh, headline, note];
-    })));
+    const key = row.squares.map((square) => square.map((n) => look[n]).join()).join(";");
     const known = same.get(key);
     if (known) { known.times += 1; known.label = known.label.map((/** @type {string} */ text, /** @type {number} */ n) => (text.split(" / ").includes(row.label[n]) ? text : `${text} / ${row.label[n]}`)); }
     else same.set(key, row);
@@ -132,10 +155,7 @@ function collapse(rows) {
 /** @param {number[]} square */
 function drawSquare(square) {
   if (!square.length) return el("td", null, el("span", { class: "none", title: "not in the matrix" }, el("span", { "aria-hidden": "true" }, "\u00a0"), el("span", { class: "vh" }, "not in the matrix")));
-  const worst = [...square].sort((a, b) => {
-    const [x, y] = [badness([a]), badness([b])];
-    return y[0] - x[0] || y[1] - x[1] || y[2] - x[2];
-  });
+  const worst = square.map((n) => ({ n, bad: badness([n]) })).sort(({ bad: x }, { bad: y }) => y[0] - x[0] || y[1] - x[1] || y[2] - x[2]).map(({ n }) => n);
   const more = worst.length - STACK;
   return el("td", { class: worst.length > 1 ? "stack" : null }, ...worst.slice(0, STACK).map((n) => cellFace(run.cells[n], n)),
     more > 0 && el("span", { class: "dim" }, `and ${more} more`));

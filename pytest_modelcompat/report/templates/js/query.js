@@ -11,7 +11,7 @@
 /** Splits a query into words; quotes take spaces and commas literally. @param {string} text @returns {Word[]} */
 function words(text) {
   const found = [];
-  const pattern = /(-?)(?:([\w.\-]+):)?((?:"(?:[^"\\]|\\.)*"?|[^\s",]|,)+)/gu;
+  const pattern = /(-?)(?:([\w.\-]+(?:@[^\s":,]+)?):)?((?:"(?:[^"\\]|\\.)*"?|[^\s",]|,)+)/gu;
   for (const match of text.matchAll(pattern)) {
     const [whole, minus, key, rest] = match;
     const values = [];
@@ -112,6 +112,7 @@ function vocabulary() {
     ["error:", "words in the normalised message"], ["signature:", "the whole normalised message"],
     ["ran:", "the provider that really ran nodes"], ["ratio:", "error over tolerance: >1, <=0.1"],
     ["known:", "a known issue's id"], ["cell:", "a cell's id"],
+    ["status@TARGET:", "how the same case ended elsewhere: TARGET is a value of an axis (openvino, 1.24.4, CPU), several joined by + (1.24.4+3.11), * any. “status:failed status@1.24.4:passed” fails here and passes there, “-status@*:passed” passes nowhere. Other words before @ do the same"],
     ...axes,
     ...distributions().map((name) => [`${name}:`, "its version: 1.24.4, >=1.20, 1.17..1.20"]),
   ];
@@ -141,7 +142,8 @@ function compile(text) {
     filter.columns.push([run.columns[name], out]);
   };
   for (const { not, key, values, text: word } of words(text)) {
-    if (!key) {
+    if (key.includes("@")) elsewhere(filter, word, not);
+    else if (!key) {
       const test = contains(values);
       filter.free.push({
         not, keys: mask(run.keys, ([unit, name]) => test(run.units[unit][1]) || test(name), false),
@@ -186,6 +188,23 @@ function compile(text) {
     else filter.problems.push(`“${shorten(word, 60)}”: nothing here is called ${shorten(key, 40)}`);
   }
   return filter;
+}
+
+/** `status@1.24.4+3.11:passed`: the same case in any cell that has all these values of axes.
+ * @param {Filter} filter @param {string} word @param {boolean} not */
+function elsewhere(filter, word, not) {
+  const [, key, where, rest] = /^-?([^@]*)@([^:]*):(.*)$/s.exec(word) ?? [];
+  const inner = compile(`${key}:${rest}`);
+  const wanted = where.split("+").map(glob);
+  // A framework is also known by its name and its version, a provider without its ending.
+  const values = (/** @type {Cell} */ c) => Object.values(c.axes).flatMap((v) => [v, ...v.split("=="), v.replace("ExecutionProvider", "")]);
+  const there = mask(run.cells, (c) => { const has = values(c); return wanted.every((test) => has.some(test)); }, false);
+  if (!there.includes(1)) filter.problems.push(`no cell is “${shorten(where, 40)}”: values of axes are asked for, joined by +`);
+  filter.problems.push(...inner.problems);
+  narrow(inner.cells, there);
+  const hit = new Uint8Array(filter.keys.length).fill(Number(not));
+  for (const row of search(inner)) hit[run.columns.key[row]] = Number(!not);
+  narrow(filter.keys, hit);
 }
 
 /** @param {string[]} values @returns {(v: number) => boolean} */

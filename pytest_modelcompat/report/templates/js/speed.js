@@ -47,6 +47,14 @@ function figureOf(row) {
   return null;
 }
 
+/** Runs uPlot when a plot is first looked at: it costs as much as all else before the first view. */
+function plotter() {
+  const text = document.getElementById("mc-plotting")?.textContent;
+  // The policy knows its digest; a script in the page that is no text would run while it loads.
+  if (typeof uPlot === "undefined" && text) document.head.append(el("script", null, text));
+  return typeof uPlot !== "undefined";
+}
+
 /** @param {TrackData} track */
 const trackName = (track) => `${track.distribution}${track.where ? ` · ${track.where}` : ""}`;
 
@@ -166,7 +174,7 @@ const speedView = {
   /** @param {HardwareData} machine @param {Metric} metric @param {number} chosen @param {string} sold */
   draw(machine, metric, chosen, sold) {
     const node = document.getElementById("mc-plot");
-    if (!node || typeof uPlot === "undefined") return;
+    if (!node || !plotter()) return;
     const drawn = this.plotted(machine, chosen, sold).slice(0, DRAWN);
     const most = Math.max(...drawn.flatMap(({ line }) => line.map((f) => (f ? metric.value(f) : 0))));
     const versions = [...new Set(drawn.flatMap(({ track }) => track.versions))].sort(compareVersions);
