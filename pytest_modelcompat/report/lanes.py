@@ -60,6 +60,8 @@ def axis_name(axis: str) -> str:
 
 def axis_face(axis: str, value: str) -> str:
     """An axis value as it stands in a sentence: `Python 3.11`, `CPU`, `threads=4`."""
+    if axis == "framework":
+        return value.replace("==", " ", 1)
     if axis == "python":
         return f"Python {value}" if value[:1].isdigit() else f"Python of {value}"
     if axis == "provider":
@@ -182,7 +184,8 @@ def _values_text(axis: str, values: list[str], face: Callable[[str, str], str]) 
     ordered = sorted(values, key=natural)
     faces = [face(axis, value) for value in ordered]
     # "Python 3.11 and 3.12": the word only once.
-    for word in ("Python ", f"{axis_name(axis)} ", f"{axis_name(axis)}="):
+    sold = f"{split_framework(ordered[0])[0]} " if axis == "framework" else "Python "
+    for word in (sold, f"{axis_name(axis)} ", f"{axis_name(axis)}="):
         if all(text.startswith(word) for text in faces):
             return word + join([text.removeprefix(word) for text in faces])
     return join(faces)

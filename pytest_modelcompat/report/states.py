@@ -59,11 +59,11 @@ def _state(key: str, signs: str, tone: str, pattern: str, meaning: str) -> State
     )
 
 
-NO_DATA = _state("no_data", "? ?", "quiet", "empty", "nothing was recorded")
+NO_DATA = _state("no_data", "? ?", "quiet", "ticks", "nothing was recorded")
 
 CASE_STATES: tuple[State, ...] = (
     _state("failed", "✗ F", "bad", "cross", "a value, shape or type is wrong"),
-    _state("crashed", "☠ C", "bad", "solid", "the process died"),
+    _state("crashed", "☠ C", "bad", "holes", "the process died"),
     _state("nondeterministic", "~ N", "bad", "wave", "repeats disagree beyond tolerance"),
     _state("error", "! E", "bad", "dense", "an exception that no rule explains"),
     _state("timed_out", "⏱ T", "bad", "rows", "no answer within the limit"),
@@ -74,7 +74,7 @@ CASE_STATES: tuple[State, ...] = (
         letter="K!",
         text="unexpectedly passing",
         tone="broken",
-        pattern="dense",
+        pattern="rings",
         meaning="a known issue that no longer fails: its entry must go",
     ),
     _state("unsupported", "⊘ U", "missing", "dots", "the runtime says it has no implementation"),

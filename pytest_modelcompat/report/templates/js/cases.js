@@ -106,7 +106,7 @@ function unitCounts(rows, query) {
   const { keys } = run;
   for (const row of rows) counts[keys[key[row]][0]]++;
   const found = [...counts.keys()].filter((unit) => counts[unit]).sort((a, b) => counts[b] - counts[a] || a - b);
-  if (!found.length) return [];
+  if (!found.length) return [el("span", { class: "dim" }, "No case fits all of it. Take a word out, or see ", el("a", { href: casesAddress("") }, "everything"), ".")];
   const operators = found.filter((unit) => run.units[unit][0] === "op_support").length;
   const told = [operators && plural(operators, "operator"), found.length > operators && plural(found.length - operators, "model")].filter(Boolean).join(", ");
   return [el("b", null, told), ...found.slice(0, UNITS).map((unit) => {

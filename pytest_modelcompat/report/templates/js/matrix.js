@@ -161,6 +161,11 @@ function drawSquare(square) {
     more > 0 && el("span", { class: "dim" }, `and ${more} more`));
 }
 
+/** The newest versions are what one comes for; they are at the end of what does not fit. */
+function newest() {
+  for (const node of [...document.querySelectorAll("#mc-grid .scroll")].slice(0, 3)) if (!node.scrollLeft) node.scrollLeft = node.scrollWidth;
+}
+
 const matrixView = {
   /** @type {Node[]} */
   first: [],
@@ -173,7 +178,9 @@ const matrixView = {
     put(byId("mc-overview"));
   },
   back() {
-    if (this.away.length) byId("mc-overview").append(...this.away.splice(0));
+    if (!this.away.length) return;
+    byId("mc-overview").append(...this.away.splice(0));
+    requestAnimationFrame(newest);
   },
   at: "",
   show(/** @type {URLSearchParams} */ params) {
@@ -188,6 +195,7 @@ const matrixView = {
     this.at = at;
     const grid = byId("mc-grid");
     if (!this.first.length) {
+      requestAnimationFrame(newest);
       this.first = [...grid.childNodes];
       this.drawn = JSON.stringify(FIRST_PIVOT);
       for (const table of grid.querySelectorAll("table")) roving(table, "a.cell");
@@ -199,6 +207,7 @@ const matrixView = {
     put(byId("mc-pivot"), ...this.tools(pivot));
     if (key === JSON.stringify(FIRST_PIVOT)) { grid.replaceChildren(...this.first); return; }
     put(grid, ...drawGrid(pivot));
+    requestAnimationFrame(newest);
     for (const table of grid.querySelectorAll("table")) roving(table, "a.cell");
   },
   /** @param {{columns: string, facets: string, rows: string, every: string}} pivot */

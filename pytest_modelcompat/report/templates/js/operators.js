@@ -33,14 +33,14 @@ const operatorsView = {
     const all = params.get("all") === "1";
     const find = params.get("find") ?? "";
     if (!this.body || !view.firstChild) {
-      const input = el("input", { type: "search", placeholder: "Conv", "aria-label": "Find operators", size: 18, input: () => go(address({ find: input.value }), true) });
+      const input = el("input", { type: "search", placeholder: "e.g. Conv", "aria-label": "Find operators", size: 18, input: () => go(address({ find: input.value }), true) });
       const button = el("button", { type: "button", "aria-pressed": "false", click: () => go(address({ all: route().params.get("all") === "1" ? null : "1" })) });
       this.body = el("tbody");
       this.said = el("p", { class: "quiet-note", role: "status" });
       const table = el("table", { class: "rows operators stack" },
         el("thead", null, el("tr", null, el("th", { scope: "col" }, "Operator"), ...targets.map((/** @type {any} */ t, /** @type {number} */ n) => targetHead(t, n)))), this.body);
       put(view, section("Operators", "version ranges by target; “+” ends at the newest version tested; “3 of 9”: cases without a right answer, of all; “3–6”: it differs between the range’s versions", [el("label", null, "Find", input), choose("Opset", [["", "any"], ...this.opsets().map((n) => /** @type {[string, string]} */ ([String(n), String(n)]))], opset ? String(opset) : "", (v) => go(address({ opset: v || null }))), button],
-        this.said, el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": "Operators by target" }, table), moreButton()));
+        this.said, el("p", { class: "states" }, ...this.states().map((state) => el("span", { class: `t-${state.tone}` }, glyph(state), ` ${state.text}`))), el("div", { class: "scroll tall", role: "region", tabindex: 0, "aria-label": "Operators by target" }, table), moreButton()));
     }
     const input = /** @type {HTMLInputElement} */ (view.querySelector("input"));
     if (input.value !== find) input.value = find;
@@ -62,6 +62,11 @@ const operatorsView = {
       broke > 0 && `; ${count(broke)} stopped working in a newer version`,
       unsteady > 0 && `, ${count(unsteady)} of them to and fro`,
       run.operators.leftOut > 0 && `; ${plural(run.operators.leftOut, "operator")} left out`);
+  },
+  /** The states that the table has, in their order: what its marks mean. @returns {State[]} */
+  states() {
+    const seen = new Set(run.operators.rows.flatMap((/** @type {OperatorRow} */ row) => row[1].flat().map((range) => range[1])));
+    return run.states.filter((/** @type {State} */ _, /** @type {number} */ n) => seen.has(n));
   },
   /** Opsets of operators' cases, newest first. @returns {number[]} */
   opsets() {
