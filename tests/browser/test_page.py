@@ -292,6 +292,48 @@ def test_queries_find_what_python_finds(opened: Open, pages: Pages, records: lis
             assert page.locator("#mc-problems").inner_text() == ""
 
 
+#: query -> the case itself, and whether there is one of the same name elsewhere that
+ELSEWHERE: dict[str, tuple[Any, bool, Any]] = {
+    "status:failed status@1.24.4:passed": (
+        lambda c: c["status"] == "failed", True,
+        lambda c: c["framework"].endswith("==1.24.4") and c["status"] == "passed"),
+    "status@onnxruntime+1.28.0+3.1?:failed,error": (
+        lambda c: True, True,
+        lambda c: c["framework"] == "onnxruntime==1.28.0" and c["python"].startswith("3.1")
+        and c["status"] in {"failed", "error"}),
+    "status:passed -is@*:failure": (
+        lambda c: c["status"] == "passed", False,
+        lambda c: c["outcome"] in {"not_ok", "xpass"}),
+    'error@OPENVINO:"implementation for"': (
+        lambda c: True, True,
+        lambda c: c["provider"] == "OpenVINOExecutionProvider"
+        and "implementation for" in c["signature"]),
+}  # fmt: skip
+
+
+def test_queries_ask_across_cells(opened: Open, pages: Pages, records: list[dict[str, Any]]):
+    def same(c: dict[str, Any]) -> tuple[str, ...]:
+        return c["check"], c["unit"], c["case"]
+
+    with opened() as opening:
+        page = opening.go(pages("usual") + "#/cases")
+        for query, (here, wants, there) in ELSEWHERE.items():
+            known = {same(c) for c in records if there(c)}
+            wanted = sum(here(c) and (same(c) in known) is wants for c in records)
+            assert 0 < wanted < sum(map(here, records)), query
+            page.evaluate("q => { location.hash = '#/cases?q=' + encodeURIComponent(q) }", query)
+            page.wait_for_function(
+                "q => document.getElementById('mc-query').value === q", arg=query
+            )
+            assert page.locator("#mc-found b").first.inner_text().split()[0] == f"{wanted:,}", query
+            assert page.locator("#mc-problems").inner_text() == ""
+        page.evaluate("location.hash = '#/cases?q=status@1.99:passed+colour@*:red'")
+        page.wait_for_function("() => document.getElementById('mc-problems').textContent")
+        said = page.locator("#mc-problems").inner_text()
+        assert "no cell is “1.99”" in said
+        assert "nothing here is called colour" in said
+
+
 def test_a_word_that_means_nothing_is_said(opened: Open, pages: Pages):
     with opened() as opening:
         page = opening.go(pages("plain") + "#/cases?q=colour%3Ared+is%3Aodd")

@@ -126,6 +126,32 @@ def test_a_matrix_of_many_rows_shows_the_worst_and_says_what_it_leaves_out(
         assert page.locator("#mc-grid tbody tr").count() == 300
 
 
+def test_what_a_model_costs_is_in_its_drawer(
+    opened: Callable[..., Any], pages: Callable[[str], str]
+):
+    with opened() as opening:
+        page = opening.go(
+            pages("usual") + "#/cases?q=model:resnet8 onnxruntime:1.28.0 status:passed"
+        )
+        page.locator(".list-layer .list-row").first.click()
+        text = page.locator("#mc-drawer").inner_text()
+        for what in ("latency", "time to load", "memory at most", "model size"):
+            assert what in text
+        page.evaluate("location.hash = '#/cases?q=op:Conv onnxruntime:1.28.0'")
+        page.wait_for_timeout(150)
+        page.locator(".list-layer .list-row").first.click()
+        assert "model size" not in page.locator("#mc-drawer").inner_text()
+
+
+def test_of_many_versions_the_newest_are_in_sight(opened: Callable[..., Any], tmp_path: Path):
+    cells = [Made(version=f"1.{n}.0", cases="PP") for n in range(20)]
+    with opened() as opening:
+        page = opening.go(render(small(tmp_path, cells)).as_uri())
+        page.wait_for_function("() => document.querySelector('#mc-grid .scroll').scrollLeft > 0")
+        box = page.locator("#mc-grid thead th").last.bounding_box()
+        assert box["x"] + box["width"] <= 1280
+
+
 def test_every_chip_of_the_first_screen_finds_what_it_counts(
     opened: Callable[..., Any], pages: Callable[[str], str]
 ):
