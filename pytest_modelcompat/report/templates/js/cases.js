@@ -21,7 +21,7 @@ class List {
     new ResizeObserver(() => this.paint()).observe(this.node);
   }
 
-  get height() { return matchMedia("(max-width: 760px)").matches ? 62 : 30; }
+  get height() { return small() ? 80 : 30; }
   get room() { return Math.max(60, this.node.clientHeight - this.head.offsetHeight); }
   get scale() {
     const full = this.rows.length * this.height;

@@ -68,6 +68,9 @@ function put(node, ...children) {
   fill(node, null, children);
 }
 
+/** Whether rows are cards: as media.css has it. */
+const small = () => matchMedia("(max-width: 760px)").matches;
+
 const NODES = 5_000; // about as many as a table may add to the page
 
 /** Puts as many rows into a table as the page can hold; the button brings as many more.

@@ -126,6 +126,9 @@ function step(by) {
   return el("button", { type: "button", disabled: to < 0 || to >= rows.length, "aria-label": by > 0 ? "Next case of the list" : "Previous case of the list", click: () => go(caseAddress(rows[to])) }, by > 0 ? "Next" : "Previous");
 }
 
+/** What facts of a mismatch are called. */
+const FACT = { first: "first wrong at", sqnr: "signal to noise, dB", cosine: "cosine similarity", dtype: "type" };
+
 /** @param {number} row @param {Record<string, any>} d @returns {Child[]} */
 function caseDetails(row, d) {
   const { error, mismatch: m, reason, attribution_detail: tried, seconds: took } = d;
@@ -144,7 +147,7 @@ function caseDetails(row, d) {
       ["at", m.index && `[${flat(m.index)}]`], ["got", m.actual !== undefined && flat(m.actual)], ["expected", m.expected !== undefined && flat(m.expected)],
       ["largest error", m.max_abs !== undefined && flat(m.max_abs)], ["relative", m.max_rel !== undefined && flat(m.max_rel)], ["in ulp", m.max_ulp !== undefined && flat(m.max_ulp)],
       ["beyond tolerance", bad !== undefined && `${bad} of ${flat(m.total ?? m.of ?? "?")} elements`],
-      ...Object.entries(m).filter(([k]) => !usual.has(k)).map(([k, v]) => /** @type {[string, Child]} */ ([clean(k).replaceAll("_", " "), flat(v)])),
+      ...Object.entries(m).filter(([k]) => !usual.has(k)).map(([k, v]) => /** @type {[string, Child]} */ ([FACT[/** @type {keyof typeof FACT} */ (k)] ?? clean(k).replaceAll("_", " "), flat(v)])),
     ])),
     tried && el("div", null, el("h3", null, "Tried again"), facts(Object.entries(tried).map(([k, v]) => [clean(k).replaceAll("_", " "), flat(v)]))),
     took && facts(Object.entries(took).filter(([, v]) => typeof v === "number").map(([k, v]) => [clean(k), seconds(v)])),

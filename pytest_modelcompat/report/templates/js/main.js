@@ -18,8 +18,10 @@ function follow() {
     current = view;
     const nav = byId("mc-nav");
     for (const link of nav.querySelectorAll("a")) {
-      if (link.dataset.view === view) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
+      if (link.dataset.view === view) {
+        link.setAttribute("aria-current", "page");
+        if (small()) link.scrollIntoView({ inline: "center", block: "nearest" });
+      } else link.removeAttribute("aria-current");
     }
   }
   VIEW[view].show(params);

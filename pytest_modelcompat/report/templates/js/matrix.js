@@ -131,7 +131,7 @@ function drawFacet(pivot, rowAxes, facet, cells) {
   const title = pivot.facets === "none" ? "All cells" : valueFace(pivot.facets, facet, "none");
   const heads = columns.map((value) => valueFace(pivot.columns, value, pivot.facets));
   return el("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": `Matrix of ${shorten(title, 80)}` },
-    el("table", { class: "grid stack" }, el("caption", { dir: "auto" }, title),
+    el("table", { class: "grid stack" }, el("caption", { dir: "auto" }, el("span", null, title)),
       el("thead", null, el("tr", null, el("td"), ...heads.map((head) => el("th", { scope: "col", dir: "auto" }, head)))),
       el("tbody", null, ...joined.map((row) => el("tr", null,
         el("th", { scope: "row", dir: "auto" }, el("span", { class: "row-name" }, shorten(row.label.join(", ") || "every target", 300)), row.times > 1 && el("span", { class: "times" }, `${row.times} alike`)),
