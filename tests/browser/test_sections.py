@@ -43,7 +43,7 @@ def test_the_plot_is_drawn_and_the_table_says_the_same(
             ("throughput", "/s"),
             ("memory", "MiB"),
             ("load", "ms"),
-            ("size", "MiB"),
+            ("size", "KiB"),
         ):
             page.evaluate("m => { location.hash = '#/speed?metric=' + m }", metric)
             page.wait_for_timeout(150)
