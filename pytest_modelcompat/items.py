@@ -18,6 +18,7 @@ from pytest_modelcompat.environments.cache import waits
 from pytest_modelcompat.errors import ModelcompatError
 from pytest_modelcompat.progress import ProgressLine, duration
 from pytest_modelcompat.report.text import clean
+from pytest_modelcompat.results.cause import cause
 from pytest_modelcompat.results.model import CellStatus, Outcome, Status
 from pytest_modelcompat.runner import failure
 
@@ -239,7 +240,7 @@ class EnvironmentItem(_Item):
             return self._report(
                 "call", "passed", seconds=seconds, started=started, properties=properties
             )
-        reason = self._skip(f"{record.status.value}: {_first_line(record.reason)}")
+        reason = self._skip(f"{record.status.value}: {_first_line(cause(record.reason))}")
         return self._report(
             "call", "skipped", reason, seconds=seconds, started=started, properties=properties
         )
@@ -320,7 +321,7 @@ def cell_line(record: CellRecord, known_cases: int = 0) -> str:
     counts = ", ".join(f"{count:,} {status}" for status, count in record.counts.items())
     status = record.status.value
     if record.status is not CellStatus.COMPLETED:
-        status = f"{status} ({_first_line(record.reason)})"
+        status = f"{status} ({_first_line(cause(record.reason))})"
     known = f" [known: {record.known}]" if record.known else ""
     excused = f" ({known_cases:,} of them known)" if known_cases else ""
     took = duration(sum(record.seconds.values()))

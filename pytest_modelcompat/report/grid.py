@@ -23,6 +23,7 @@ from pytest_modelcompat.report.lanes import (
 from pytest_modelcompat.report.states import CASE_STATES, State, cell_state
 from pytest_modelcompat.report.text import count, plural, shorten
 from pytest_modelcompat.report.told import reused_by
+from pytest_modelcompat.results.cause import cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -189,7 +190,7 @@ def _words(
     if not measured:
         if cell.status == "completed":
             return state, "nothing measured", f"{count(total)} planned"
-        why = shorten(cell.reason.partition("\n")[0], 80)
+        why = shorten(cause(cell.reason).partition("\n")[0], 80)
         return state, state.text, "" if why == state.text else why
     passed = sum(n for kind, n in counts if kind.key == "passed")
     note = f"{count(passed)} of {count(total)} passed"

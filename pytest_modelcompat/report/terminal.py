@@ -12,6 +12,7 @@ from pytest_modelcompat.report.markdown import MAX_NOTES, headline, title_of
 from pytest_modelcompat.report.states import CASE_STATES
 from pytest_modelcompat.report.text import count, plural, shorten
 from pytest_modelcompat.report.verdict import KINDS
+from pytest_modelcompat.results.cause import cause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +123,7 @@ def _nothing(view: View, width: int, paint: _Paint) -> list[str]:
         return []
     reasons: dict[tuple[str, str], int] = {}
     for cell in view.data.cells:
-        key = (cell.status.replace("_", " "), " ".join(cell.reason.split()))
+        key = (cell.status.replace("_", " "), " ".join(cause(cell.reason).split()))
         reasons[key] = reasons.get(key, 0) + 1
     said = "NOTHING WAS MEASURED: this run fails, and says nothing about any case."
     lines = [paint.tone(line, "bad") for line in textwrap.wrap(said, width)]
@@ -175,4 +176,10 @@ def _verdict(verdict: Verdict, width: int, paint: _Paint) -> list[str]:
         verdict.sentence, width - 4, break_long_words=True, max_lines=4, placeholder=" …"
     ) or [""]
     first, *rest = wrapped
-    return [f"  {paint.tone(glyph, tone)} {first}", *(f"    {line}" for line in rest)]
+    lines = [f"  {paint.tone(glyph, tone)} {first}", *(f"    {line}" for line in rest)]
+    if verdict.kind == "no" and verdict.reason:
+        lines += textwrap.wrap(
+            " ".join(verdict.reason.split()), width, initial_indent="      ",
+            subsequent_indent="      ", max_lines=3, placeholder=" …",
+        )  # fmt: skip
+    return lines

@@ -22,6 +22,7 @@ from pytest_modelcompat.report.lanes import (
 )
 from pytest_modelcompat.report.states import CASE_STATES
 from pytest_modelcompat.report.text import count, join, plural, shorten
+from pytest_modelcompat.results.cause import cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -303,7 +304,9 @@ def _nothing(cell: Cell, move: Walk) -> Verdict:
     if cell.status == "unsatisfiable":
         name = f"{move.lane.distribution} {move.new[0]}"
         return _verdict(
-            "no", f"{name} cannot be installed there (no set of packages fits)", reason=cell.reason
+            "no",
+            f"{name} cannot be installed there (no set of packages fits)",
+            reason=cause(cell.reason),
         )
     words = _STATUS_WORDS.get(cell.status, f"the cell ended {cell.status or 'without a status'}")
     if cell.stage and cell.status == "environment_failed":

@@ -134,6 +134,15 @@ def test_a_cell_that_could_not_be_is_skipped_with_its_reason(compat: Compat, sta
     assert call.longrepr[2] == f"Skipped: {status}: no CUDA here"
 
 
+def test_a_resolvers_answer_is_told_by_what_decides(compat: Compat) -> None:
+    reason = "No set fits.\nerror: No solution found\n  cause: Because a depends on b, it is so."
+    compat.close(status=CellStatus.UNSATISFIABLE, outcome=Outcome.INFO, reason=reason)
+    told = "unsatisfiable: Because a depends on b, it is so."
+    assert compat.reports("environment")["call"].longrepr[2] == f"Skipped: {told}"
+    line = cell_line(cell(status=CellStatus.UNSATISFIABLE, reason=reason))
+    assert "unsatisfiable (Because a depends on b, it is so.)" in line
+
+
 @pytest.mark.parametrize("outcome", [Outcome.NOT_OK, Outcome.XPASS])
 def test_a_cell_that_fails_says_where_why_and_how_to_see_it(compat: Compat, outcome) -> None:
     compat.close(
