@@ -66,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None:
             raise
-        sys.stderr.write(f"modelcompat: {command_line.no_access(error)}\n")
+        from pytest_modelcompat.environments.cache import cache_folder  # noqa: PLC0415
+
+        sys.stderr.write(f"modelcompat: {command_line.no_access(error, cache_folder())}\n")
         return int(pytest.ExitCode.USAGE_ERROR)
 
 
@@ -303,7 +305,7 @@ def _doctor(_: argparse.Namespace) -> int:
 
     for line in doctor.lines():
         sys.stdout.write(f"{line}\n")
-    return 0
+    return 0 if not doctor.cache_problem() else 1
 
 
 def _clean(arguments: argparse.Namespace) -> int:

@@ -138,6 +138,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from pytest_modelcompat.results.exports import FORMATS  # noqa: PLC0415
     from pytest_modelcompat.results.exports.badges import badges  # noqa: PLC0415
     from pytest_modelcompat.results.files import atomic_file, atomic_write  # noqa: PLC0415
+    from pytest_modelcompat.results.folder import make_folder  # noqa: PLC0415
     from pytest_modelcompat.results.load import load  # noqa: PLC0415
 
     run = load(Path(arguments.folder))
@@ -145,7 +146,7 @@ def _export(arguments: argparse.Namespace) -> int:
         if arguments.output is None:
             raise UsageProblem(command_line.badges_need_folder())
         output = Path(arguments.output)
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
         for name, text in badges(run):
             atomic_write(output / name, text)
             sys.stdout.write(f"{output / name}\n")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_modelcompat.errors import Problem, suggest
+from pytest_modelcompat.errors import Problem, environment, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -191,6 +192,8 @@ def nothing_to_explain(what: str, report: str, known: Iterable[str]) -> Problem:
     )
 
 
-def no_access(error: OSError) -> Problem:
-    """A file or folder that the system refuses."""
+def no_access(error: OSError, cache: Path) -> Problem:
+    """A file or folder that the system refuses; what is in the cache, nobody has named."""
+    if Path(str(error.filename)).is_relative_to(cache):
+        return Problem(message=environment.refused(str(cache), error))
     return Problem(message=f"{error.filename}: {error.strerror}.", hint="Name another one.")

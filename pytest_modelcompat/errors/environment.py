@@ -203,7 +203,10 @@ def refused(place: str, error: OSError) -> str:
     """The machine does not let a cell be worked on: a full disk, a read-only folder, the rest."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return disk_full(place)
-    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}:
+    if error.errno in {errno.ENOTDIR, errno.EEXIST}:
+        return not_writable(place, "it is not a folder")
+    missing = error.errno == errno.ENOENT and error.filename == place  # it cannot be made
+    if missing or error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
         return not_writable(place, error.strerror or str(error))
     return f"Working under {place} failed: {error}."
 

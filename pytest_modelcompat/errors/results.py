@@ -59,7 +59,8 @@ def cannot_write(path: Path | str, error: BaseException) -> WriteError:
         return WriteError(
             Problem(
                 message="The folder cannot be written.",
-                hint="Give --compat-report a folder that this user may write.",
+                hint="Name a folder that this user may write: with --compat-report for a run, with "
+                "--output for what is made of one; `modelcompat report` needs a copy of it.",
                 file=path,
             )
         )
@@ -84,7 +85,8 @@ def in_use(folder: Path, owner: str) -> StoreProblem:
     return StoreProblem(
         Problem(
             message=f"Another run{who} is writing to this report folder.",
-            hint="Wait for it, or give this one its own folder with --compat-report.",
+            hint="Wait for it, or name another folder: with --compat-report for a run, with "
+            "--output for what is made of one.",
             file=folder,
         )
     )
@@ -95,7 +97,7 @@ def not_a_folder(folder: Path) -> StoreProblem:
     return StoreProblem(
         Problem(
             message="This is not a folder.",
-            hint="Give --compat-report a folder, or a path that does not exist yet.",
+            hint="Name a folder, or a path that does not exist yet.",
             file=folder,
         )
     )

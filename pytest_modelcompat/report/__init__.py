@@ -7,10 +7,10 @@ all the arithmetic, `html`, `markdown` and `terminal` lay the same view out. It 
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pytest_modelcompat.results.files import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -67,17 +67,7 @@ def write(view: View, folder: Path) -> Path:
 
 def _write(path: Path, parts: Iterable[str]) -> Path:
     """Writes a file so that it is either the old one or the whole new one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            for text in parts:
-                file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.chmod(0o644)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with atomic_file(path) as file:
+        for text in parts:
+            file.write(text.encode())
     return path

@@ -96,7 +96,7 @@ BAD = {
     "export: nothing there": (["export", "nowhere", "--csv"], "no stored run here"),
     "export: of a newer version": (["export", "newer", "--junit"], "newer modelcompat"),
     "export: badges to the screen": (["export", "run", "--badges"], "--output"),
-    "export: badges into a file": (["export", "run", "--badges", "--output", "afile"], "exists"),
+    "export: badges into a file": (["export", "run", "--badges", "--output", "afile"], "folder"),
     "export: into a folder": (["export", "run", "--csv", "--output", "empty"], "empty: "),
     "export: below nothing": (["export", "run", "--csv", "--output", "no/x"], "no/x: "),
     "bisect: no case": (["bisect", "m.yaml"], "required: case"),
@@ -290,6 +290,49 @@ def test_doctor_tells_what_is_here(tmp_path, capsys) -> None:
     assert Path(told[f"python {this}"]).is_absolute()
     assert {f"python 3.{minor}" for minor in range(8, 16)} <= set(told)
     assert any(line.startswith("pytest ") and ", uv " in line for line in lines)
+
+
+def test_a_cache_that_cannot_be_used_is_told(place: Path, monkeypatch, capsys) -> None:
+    """Nobody has named a file in it, so another name would help nobody."""
+    monkeypatch.setenv("MODELCOMPAT_CACHE", str(place / "afile"))
+    hint = "afile: it is not a folder. Point MODELCOMPAT_CACHE to a folder that can be written."
+    assert run("doctor") == 1
+    lines = capsys.readouterr().out.splitlines()
+    (told,) = [line for line in lines if line.startswith("cache:")]
+    assert told.endswith(hint), told
+    assert any(line.startswith("python 3.12: ") for line in lines), "the rest is told, too"
+    assert run("lock", "m.yaml") == 4
+    assert capsys.readouterr().err.endswith(f"{hint}\n")
+    monkeypatch.setenv("MODELCOMPAT_CACHE", "/proc/nowhere")
+    assert run("doctor") == 1
+    assert "Point MODELCOMPAT_CACHE" in capsys.readouterr().out
+    assert run("lock", "m.yaml") == 4
+    assert "Point MODELCOMPAT_CACHE" in capsys.readouterr().err
+
+
+def test_a_read_only_run_says_what_would_help(place: Path, capsys) -> None:
+    """A bind mount: root ignores modes, but not this."""
+    report_folder(place / "own", [case(0)], [cell()])
+    shut = place / "shut"
+    shut.mkdir()
+    for step in (["--bind", "own", "shut"], ["-o", "remount,ro,bind", "shut"]):
+        if subprocess.run(["mount", *step], check=False, capture_output=True).returncode:
+            subprocess.run(["umount", "-l", "shut"], check=False, capture_output=True)
+            pytest.skip("a read-only bind mount is not permitted here")
+    try:
+        for arguments, named in (
+            (("report", "shut"), "summary.md"),
+            (("rejudge", "own", "--output", "shut"), "run.lock"),
+            (("export", "own", "--csv", "--output", "shut/x.csv"), "x.csv"),
+            (("export", "own", "--badges", "--output", "shut/b"), "b"),
+        ):
+            assert run(*arguments) == 4
+            said = capsys.readouterr().err
+            assert f"shut/{named}: The folder cannot be written." in said
+            assert "--output for what is made of one; `modelcompat report` needs a copy" in said
+        assert not list(shut.glob(".*"))
+    finally:
+        subprocess.run(["umount", "-l", "shut"], check=True)
 
 
 def test_clean_removes_what_dead_runs_left(tmp_path, capsys) -> None:
