@@ -21,6 +21,7 @@ from pytest_modelcompat.environments.spec import environment_of
 from pytest_modelcompat.errors import UsageProblem, command_line
 from pytest_modelcompat.matrix import load_matrix
 from pytest_modelcompat.results.changes import PackageChange, package_changes
+from pytest_modelcompat.results.folder import make_folder
 from pytest_modelcompat.results.load import load
 from pytest_modelcompat.results.model import Status
 from pytest_modelcompat.results.ranges import in_order, is_version, label, monotone, ranges
@@ -156,9 +157,12 @@ def bisect(
         tell: told of each probe, a line each.
 
     Raises:
-        UsageProblem: no such case, several cases or targets, or a mistake in the matrix.
+        UsageProblem: no such case, several cases or targets, or a mistake in the matrix; before
+            anything is made.
+        WriteError: the reports' folder cannot be made.
     """
     bench = _Bench(settings, case, frozenset({"passed", *accept}), tell)
+    bench.check()
     found = search(bench.versions, bench.probe, every=every)
     if releases and found.before is not None and found.after is not None:
         more = _releases_between(bench.cell(found.before.version), found.before, found.after)
@@ -206,6 +210,17 @@ class _Bench:
     def cell(self, version: str) -> Cell:
         return self._cells[version]
 
+    def check(self) -> None:
+        """That the reports have a place, and that every release has the one case that is meant."""
+        for planned in self._planned(self._settings, self.versions).plan.cells:
+            self._position(planned)
+        make_folder(self._settings.report)
+
+    def _planned(self, settings: Settings, versions: Sequence[str]) -> pipeline.Planned:
+        matrix = replace(self._matrix, cells=tuple(self._cells[each] for each in versions))
+        loaded = pipeline.Loaded(settings, (matrix,), note=self._tell)
+        return pipeline.plan(pipeline.corpora(loaded))
+
     def learn(self, versions: Sequence[str]) -> None:
         """Have cells for releases that the matrix does not name."""
         if not versions:
@@ -223,9 +238,7 @@ class _Bench:
         self._tell(f"running {version}")
         cell = self._cells[version]
         settings = replace(self._settings, report=self._settings.report / cell.id)
-        matrix = replace(self._matrix, cells=(cell,))
-        loaded = pipeline.Loaded(settings, (matrix,), note=self._tell)
-        planned = pipeline.plan(pipeline.corpora(loaded))
+        planned = self._planned(settings, [version])
         n = self._position(planned.plan.cells[0])
         running = pipeline.start(planned, {cell.id: frozenset({n})})
         try:

@@ -54,6 +54,9 @@ def test_mistakes_are_sentences(tmp_path: Path) -> None:
         (["matrices/m.yaml", "RMSNormalization"], "means"),
         (["matrices/m.yaml", "test_relu", "--select", "framework:onnxruntime<1.21"], "1.20.1"),
         (["matrices/m.yaml", "test_relu", "--accept", "fine"], "status 'fine'"),
+        (["matrices/m.yaml", "test_relu", "--report", "matrices/m.yaml"], "not a folder"),
     ):
         done = ours(tmp_path, "bisect", *arguments)
         assert (done.code, message in done.err, "Traceback" in done.err) == (4, True, False)
+        assert "running" not in done.err, "all of it is known before anything runs"
+        assert not (tmp_path / "reports").exists()
