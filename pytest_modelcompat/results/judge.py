@@ -7,6 +7,7 @@ did it die, did it raise, do its repeats agree, is the answer right, did it run 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.results.model import Judgement, Measurement, Stage, Status
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_modelcompat.matrix.model import Tolerances
+    from pytest_modelcompat.results.remembered import Remembered
     from pytest_modelcompat.worker.values import Value
 
-__all__ = ["EQUAL", "judge"]
+__all__ = ["EQUAL", "Compared", "judge"]
 
 EQUAL = "="
 """Stands in a measurement for the digest of outputs that are the expected ones, byte for byte."""
+
+Compared = tuple["Status | None", "dict[str, object] | None"]
+"""What comparing outputs gave: the status of wrong ones, None where they agree; how they differ."""
 
 _DEATHS = {
     "crashed": Status.CRASHED,
@@ -49,6 +54,7 @@ def judge(
     quantized: Mapping[str, float] | None = None,
     limits: Mapping[str, object] | None = None,
     closeness: bool | None = None,
+    memory: Remembered[Compared] | None = None,
 ) -> Judgement:
     """Judge one measurement.
 
@@ -66,6 +72,8 @@ def judge(
         limits: of the runtime (IR, opsets), as attested. Verdicts come from messages, which say
             the same and are kept.
         closeness: record how close right answers are; default: for all but a suite's cases.
+        memory: of comparisons. Outputs and expected outputs that the measurement names by digest
+            are compared once on the same terms, whichever cells gave them.
 
     Returns:
         Exactly one status, at the stage where the case ended.
@@ -83,20 +91,19 @@ def judge(
 
     record = None
     if not identical:
-        compared = Judge(
-            tolerances,
-            suite=suite,
-            quantized=quantized,
-            closeness=suite is None if closeness is None else closeness,
-        )
+        close = suite is None if closeness is None else closeness
+        compared = Judge(tolerances, suite=suite, quantized=quantized, closeness=close)
         repeats = _repeats(measurement, outputs)
-        if apart := _apart(compared, repeats, expected or ()):
-            return _wrong(Status.NONDETERMINISTIC, apart.record)
-        if expected is not None:
-            found = _worst(compared, repeats, expected)
-            if not found.agree:
-                return _wrong(Status.FAILED, found.record)
-            record = found.record
+        compare = partial(_compared, compared, repeats, expected)
+        if memory is None or measurement.expected is None:
+            wrong, record = compare()
+        else:
+            scales = tuple((quantized or {}).items())
+            terms = (tolerances, suite, scales, close)
+            key = (measurement.outputs, measurement.expected, terms)
+            wrong, record = memory.of(key, compare)
+        if wrong is not None:
+            return _wrong(wrong, record)
     rule = misplaced(requested, measurement.ran_on, runtime=runtime)
     status = Status.FALLBACK if rule else Status.PASSED
     return Judgement(status=status, stage=Stage.COMPARE, rule=rule, mismatch=record)
@@ -176,6 +183,20 @@ def _repeats(
     if len(marks) != len(outputs):
         raise ValueError(f"{len(outputs)} outputs for {len(marks)} distinct repeats")
     return [None if mark == EQUAL else each for mark, each in zip(marks, outputs, strict=True)]
+
+
+def _compared(
+    compared: Judge,
+    repeats: Sequence[Sequence[tuple[str, Value]] | None],
+    expected: Sequence[tuple[str | int, Value]] | None,
+) -> Compared:
+    """Whether the repeats agree with each other and then with what was expected."""
+    if apart := _apart(compared, repeats, expected or ()):
+        return Status.NONDETERMINISTIC, apart.record
+    if expected is None:
+        return None, None
+    found = _worst(compared, repeats, expected)
+    return None if found.agree else Status.FAILED, found.record
 
 
 def _apart(

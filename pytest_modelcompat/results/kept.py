@@ -13,12 +13,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_modelcompat.results.model import Expectation, Outcome, Stage, Status
-from pytest_modelcompat.results.rows import judgement_row, measurement_row, record
+from pytest_modelcompat.results.rows import record
+from pytest_modelcompat.results.schema import SHIFT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_modelcompat.results.model import CaseRecord
+    from pytest_modelcompat.results.schema import Texts
 
 __all__ = ["Brief", "KeptCases"]
 
@@ -28,6 +30,9 @@ _ENDED, _REASON, _LOAD, _RUN, _OUTPUTS, _EXPECTED, _ERROR = 8, 9, 13, 14, 15, 16
 _MEASURED, _JUDGED = 19, 8
 _TEXTS = frozenset({1, 2, 3, 4, 5, 7, 8, 9, 10, 16})
 _JUDGED_TEXTS = frozenset({1, 2, 3, 4, 5, 6})
+# In rows.SELECT: there is one key, and the expectation's two columns stand at the end.
+_WIDTH = _MEASURED + _JUDGED + 1
+_SELECTED_TEXTS = _TEXTS | {_MEASURED - 1 + at for at in _JUDGED_TEXTS}
 _ABSENT = -1  # the place of None among the texts
 _STATUSES = {each.value: each for each in Status}
 _STAGES = {each.value: each for each in Stage}
@@ -57,24 +62,11 @@ class Brief(NamedTuple):
 
 
 class _Local:
-    """Numbers for the strings of one cell, as `schema.Texts` has them for a store."""
+    """The strings of one cell by number, as `schema.Texts` has them for a store."""
 
-    def __init__(self, texts: Sequence[str] = ()) -> None:
-        self.texts = list(texts)
-        self._places = {text: place for place, text in enumerate(texts)}
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = texts
         self._mappings: dict[int, dict[str, Any]] = {}
-
-    def key(self, value: str) -> int:
-        place = self._places.setdefault(value, len(self.texts))
-        if place == len(self.texts):
-            self.texts.append(value)
-        return place
-
-    def optional(self, value: str | None) -> int | None:
-        return self.key(value) if value else None
-
-    def mapping_key(self, value: Mapping[str, Any], dump: Callable[[Any], str]) -> int:
-        return self.key(dump(value))
 
     def value(self, place: int) -> str:
         return self.texts[place]
@@ -101,20 +93,24 @@ class KeptCases:
     judged: Sequence[Sequence[Any]]
 
     @classmethod
-    def of(cls, records: Iterable[CaseRecord]) -> KeptCases:
-        """As columns."""
-        texts = _Local()
-        measured: list[tuple[Any, ...]] = []
-        judged: list[tuple[Any, ...]] = []
-        for each in records:
-            row = measurement_row(texts, 0, each)
-            measured.append((*row[:_REPRO], None, *row[_REPRO + 1 :]))
-            judged.append(judgement_row(texts, each.n, each.judgement))
-        return cls(
-            texts=texts.texts,
-            measured=_columns(measured, _MEASURED, _TEXTS),
-            judged=_columns(judged, _JUDGED, _JUDGED_TEXTS),
-        )
+    def stored(cls, rows: Iterable[tuple[Texts, str, tuple[Any, ...]]]) -> KeptCases:
+        """Those of a cell in a store, from its rows (`Results.rows`)."""
+        places: dict[int | None, int] = {None: _ABSENT}
+        texts: list[str] = []
+        found: list[tuple[Any, ...]] = []
+        for strings, _, row in rows:
+            found.append(row)
+            for at in _SELECTED_TEXTS:
+                if row[at] not in places:
+                    places[row[at]] = len(texts)
+                    texts.append(strings.value(row[at]))
+        columns = [list(each) for each in zip(*found, strict=True)] or [[] for _ in range(_WIDTH)]
+        for at in _SELECTED_TEXTS:
+            columns[at] = [places[key] for key in columns[at]]
+        columns[_REPRO] = [None] * len(found)
+        columns[_N] = numbers = [key & (1 << SHIFT) - 1 for key in columns[_N]]
+        judged = columns[_MEASURED : _MEASURED + _JUDGED - 1]
+        return cls(texts=texts, measured=columns[:_MEASURED], judged=[numbers, *judged])
 
     @classmethod
     def from_json(cls, text: str | bytes) -> KeptCases:
@@ -182,10 +178,10 @@ class KeptCases:
 
     def records(self, cell: str) -> Iterator[CaseRecord]:
         """The cases as records, without expectations and commands."""
-        texts = _Local(self.texts)
+        texts = _Local([*self.texts, _INFO.outcome.value])
         measured = _rows(self.measured, _TEXTS)
         judged = _rows(self.judged, _JUDGED_TEXTS)
-        fine = texts.key(_INFO.outcome.value)
+        fine = len(self.texts)
         for seen, means in zip(measured, judged, strict=True):
             yield record(texts, cell, (*seen, *means[1:], fine, None))
 
@@ -210,13 +206,6 @@ class KeptCases:
         measured[_REPRO] = repro
         judged = [column(at, each, _JUDGED_TEXTS) for at, each in enumerate(self.judged)]
         return zip(*measured, strict=True), zip(*judged, strict=True)
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], width: int, texts: frozenset[int]) -> list[list[Any]]:
-    found = [list(each) for each in zip(*rows, strict=True)] or [[] for _ in range(width)]
-    for at in texts:
-        found[at] = [_ABSENT if each is None else each for each in found[at]]
-    return found
 
 
 def _rows(columns: Sequence[Sequence[Any]], texts: frozenset[int]) -> Iterator[tuple[Any, ...]]:

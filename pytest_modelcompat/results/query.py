@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Results"]
 
+_WITHIN = "WHERE m.key>=? AND m.key<? "
+
 
 class Results:
     """What is in a store.
@@ -103,8 +105,8 @@ class Results:
             for row in connection.execute(f"{SELECT}{where}ORDER BY m.key", values):
                 yield record(texts, names[row[0] >> SHIFT], row)
 
-    def rows(self) -> Iterator[tuple[Texts, str, tuple[Any, ...]]]:
-        """Every case in (cell, n) order, as strings' numbers, its cell, and its row (rows.SELECT).
+    def rows(self, cell: str | None = None) -> Iterator[tuple[Texts, str, tuple[Any, ...]]]:
+        """Cases in (cell, n) order, as strings' numbers, its cell, and its row (rows.SELECT).
 
         For those to whom a record of each takes too long. The strings are the same object each
         time.
@@ -113,7 +115,8 @@ class Results:
             connection.execute("BEGIN")  # one snapshot for rows and texts
             texts = Texts(connection)
             names = _names(connection)
-            for row in connection.execute(f"{SELECT}ORDER BY m.key"):
+            where, span = ("", ()) if cell is None else (_WITHIN, _span(connection, cell))
+            for row in connection.execute(f"{SELECT}{where}ORDER BY m.key", span):
                 yield texts, names[row[0] >> SHIFT], row
 
     def counts(self) -> dict[str, dict[str, int]]:

@@ -7,12 +7,15 @@ that was damaged on its way is told.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import threading
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from pytest_modelcompat.environments import cache, registry
 from pytest_modelcompat.environments.protocol import PlaceLostError
@@ -175,7 +178,7 @@ class CellProcess:
         if self._process is None:
             yield Unavailable(reason=words.not_started(self._python, self._problem))
             return
-        parser, greeted = Parser(self._nonce), False
+        parser, greeted = Parser(self._nonce, _loads), False
         for message, raw in self._messages(parser):
             event = self._event(message, raw)
             greeted = greeted or isinstance(event, Hello)
@@ -288,6 +291,14 @@ class CellProcess:
 
     def _told(self) -> str:
         return self._diagnostics.decode("utf-8", "backslashreplace")
+
+
+def _loads(data: bytes) -> Any:
+    """JSON as the standard library reads it, in a fifth of the time where it is plain."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(data)  # lone surrogates and infinities are no JSON, and yet are sent
 
 
 def _nonsense(message: dict[str, Any], problem: Exception) -> Event:

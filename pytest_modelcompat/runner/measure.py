@@ -30,17 +30,17 @@ from pytest_modelcompat.results.placement import BASE
 from pytest_modelcompat.results.terms import with_terms
 from pytest_modelcompat.runner import events
 from pytest_modelcompat.runner.cell import CaseOrder, start
-from pytest_modelcompat.worker.bundle import Bundle
 from pytest_modelcompat.worker.values import Value, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from pytest_modelcompat.environments.protocol import Prepared
     from pytest_modelcompat.results.store import Store
     from pytest_modelcompat.runner.board import Board
     from pytest_modelcompat.runner.cell import CellProcess
+    from pytest_modelcompat.runner.expected import Expected, ExpectedCase
     from pytest_modelcompat.runner.places import Places
     from pytest_modelcompat.runner.plan import PlannedCase, PlannedCell, Workload
     from pytest_modelcompat.runner.settings import Members
@@ -88,7 +88,7 @@ class Measurer:
         expect: puts the expectation into a judged case's record.
         folder: private to this cell, empty.
         places: folders that are told by name.
-        bundles: opens a bundle file, shared between cells.
+        expected: what the cases are judged against, shared between cells.
         repro: the command that shows a unit.
         members: kinds of environments, and adapters.
     """
@@ -104,7 +104,7 @@ class Measurer:
         expect: Callable[[CaseRecord], CaseRecord],
         folder: Path,
         places: Places,
-        bundles: Callable[[Path], Bundle],
+        expected: Expected,
         repro: Callable[[PlannedCell, str, str], str],
         members: Members,
     ) -> None:
@@ -118,7 +118,7 @@ class Measurer:
         self._members = members
         self._damaged = False
         self._places = places
-        self._bundles = bundles
+        self._expected = expected
         self._repro = lru_cache(maxsize=None)(partial(repro, planned))
         self._open: dict[int, _Open] = {}
         self._batch: list[CaseRecord] = []
@@ -231,7 +231,9 @@ class Measurer:
 
     def _case(self, event: events.Result | events.Ended, process: CellProcess) -> None:
         workload, case, _ = self._find(event.n)
-        measurement, judgement = self._judge(event, workload, case)
+        against = self._expected.case(workload, case)
+        terms = against.terms(workload, case.unit)
+        measurement, judgement = self._judge(event, against, terms)
         if event.variant is not None:
             waiting = self._open[event.n]
             waiting.variants[event.variant] = judgement
@@ -241,7 +243,10 @@ class Measurer:
             self.left.discard(event.n)
             for provider, nodes in (measurement.ran_on or {}).items():
                 self._end.ran_on[provider] = self._end.ran_on.get(provider, 0) + nodes
-            record = self._record(event.n, workload, case, measurement, judgement)
+            reference = with_terms(case.reference, **terms)  # so that it can be judged again
+            record = self._record(
+                event.n, workload, case, measurement, judgement, reference=reference
+            )
             asked = () if self._damaged else self._variants(judgement)
             if asked:
                 self._open[event.n] = _Open(record=record, asked=asked)
@@ -257,15 +262,12 @@ class Measurer:
         return attribution.variants_for(judgement, self.planned.cell)
 
     def _judge(
-        self, event: events.Result | events.Ended, workload: Workload, case: PlannedCase
+        self, event: events.Result | events.Ended, against: ExpectedCase, terms: dict[str, Any]
     ) -> tuple[Measurement, Judgement]:
-        bundle = self._bundles(workload.bundles[case.bundle])
-        expected = bundle.outputs(case.index)
-        about = bundle.case(case.index)
+        expected = against.outputs
         outputs: list[Outputs] = event.outputs if isinstance(event, events.Result) else []
         equal = [expected is not None and same(each, expected) for each in outputs]
-        measurement = self._measurement(event, outputs, expected, equal)
-        terms = _terms(workload, case, about)
+        measurement = self._measurement(event, outputs, against, equal)
         judgement = judge(
             measurement,
             outputs=outputs,
@@ -274,6 +276,7 @@ class Measurer:
             requested=self._provider(event.variant),
             runtime=self.planned.cell.framework.runtime,
             limits=self._end.attestation.get("limits"),
+            memory=self._expected.compared,
             **terms,
         )
         return measurement, judgement
@@ -290,7 +293,7 @@ class Measurer:
         self,
         event: events.Result | events.Ended,
         outputs: list[Outputs],
-        expected: Sequence[tuple[str | int, Value]] | None,
+        against: ExpectedCase,
         equal: list[bool],
     ) -> Measurement:
         """The event as a measurement; outputs are kept, except those that the bundle holds."""
@@ -302,8 +305,8 @@ class Measurer:
             for each, same_ in zip(outputs, equal, strict=True)
         ]
         stored = None
-        if expected is not None and not all(equal):
-            stored = keep(encode(list(expected)))
+        if against.outputs is not None and not all(equal):
+            stored = against.stored(keep)
         return self._told(event.measurement(outputs=tuple(digests), expected=stored))
 
     def _told(self, measurement: Measurement) -> Measurement:
@@ -319,6 +322,8 @@ class Measurer:
         case: PlannedCase,
         measurement: Measurement,
         judgement: Judgement,
+        *,
+        reference: dict[str, Any] | None,
     ) -> CaseRecord:
         cell = self.planned.cell
         return self._expect(
@@ -332,16 +337,11 @@ class Measurer:
                 measurement=measurement,
                 judgement=judgement,
                 expectation=Expectation(outcome=Outcome.INFO),
-                reference=self._reference(workload, case),
+                reference=reference,
                 repro=self._repro(workload.check, case.unit),
                 model_bytes=case.model_bytes,
             )
         )
-
-    def _reference(self, workload: Workload, case: PlannedCase) -> dict[str, Any] | None:
-        """What it was judged against, and on which terms, so that it can be judged again."""
-        about = self._bundles(workload.bundles[case.bundle]).case(case.index)
-        return with_terms(case.reference, **_terms(workload, case, about))
 
     def _settle(self, waiting: _Open) -> None:
         judgement = attribution.attribute(waiting.record.judgement, waiting.variants)
@@ -406,16 +406,6 @@ def not_made(planned: PlannedCell, n: int, workload: Workload, case: PlannedCase
     )
     base = not_run(planned, n, workload, case, status=judgement.status, reason="")
     return replace(base, measurement=case.failure, judgement=judgement)
-
-
-def _terms(workload: Workload, case: PlannedCase, about: Mapping[str, Any]) -> dict[str, Any]:
-    """On which terms a case is judged, as `judge` takes them."""
-    given = about.get("rtol") is not None
-    return {
-        "suite": (about["rtol"], about["atol"]) if given else None,
-        "tolerances": workload.tolerances_of(case.unit),
-        "quantized": about.get("quantized"),
-    }
 
 
 def same(outputs: Outputs, expected: Sequence[tuple[str | int, Value]]) -> bool:

@@ -15,20 +15,21 @@ from typing import TYPE_CHECKING
 from pytest_modelcompat.environments import registry
 from pytest_modelcompat.environments.protocol import Failure, Prepared
 from pytest_modelcompat.errors import environment as words
+from pytest_modelcompat.results.kept import KeptCases
 from pytest_modelcompat.results.model import CellRecord, CellStatus, Outcome, Stage, Status
 from pytest_modelcompat.results.records import batches
 from pytest_modelcompat.runner import command, repro
 from pytest_modelcompat.runner.closing import attested, suspected, unanswered
+from pytest_modelcompat.runner.expected import Expected
 from pytest_modelcompat.runner.measure import CellEnd, Measurer
 from pytest_modelcompat.runner.opened import Opened, keep_environment
 from pytest_modelcompat.runner.places import Places
-from pytest_modelcompat.worker.bundle import Bundle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_modelcompat.environments.protocol import EnvironmentSpec
-    from pytest_modelcompat.results.kept import Brief, KeptCases
+    from pytest_modelcompat.results.kept import Brief
     from pytest_modelcompat.results.model import CaseRecord
     from pytest_modelcompat.runner.plan import PlannedCase, PlannedCell
 
@@ -51,7 +52,7 @@ class OneCell:
 
     def __init__(self, run: Opened) -> None:
         self._opened = run
-        self._bundle = lru_cache(maxsize=None)(Bundle.open)
+        self._references = Expected()
         self._closed = self._closed_before()
 
     def needs_environment(self, planned: PlannedCell) -> bool:
@@ -145,7 +146,8 @@ class OneCell:
         end = self._attempts(planned, prepared)
         end.ran_on = dict(ran_on + Counter(end.ran_on))
         if whole and not run.stop.reason:
-            run.reuse.save(key, end, run.store.cases(cell=cell), run.store.blobs)
+            kept = KeptCases.stored(run.store.rows(cell))
+            run.reuse.save(key, end, kept, run.store.blobs)
         return end
 
     def _reused(self, planned: PlannedCell, kept: KeptCases, briefs: Sequence[Brief]) -> None:
@@ -205,7 +207,7 @@ class OneCell:
                 expect=run.verdicts.expect,
                 folder=folder,
                 places=Places(cell=folder, cache=run.settings.cache),
-                bundles=self._bundle,
+                expected=self._references,
                 repro=self._repro,
                 members=run.settings.members,
             )

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.environments.protocol import Prepared
     from pytest_modelcompat.results.kept import Brief
-    from pytest_modelcompat.results.model import CaseRecord
     from pytest_modelcompat.runner.plan import PlannedCell, Workload
 
 __all__ = ["Reuse"]
@@ -117,11 +116,10 @@ class Reuse:
             return None
         return end, kept, briefs
 
-    def save(self, key: str, end: CellEnd, records: Iterable[CaseRecord], blobs: Blobs) -> None:
+    def save(self, key: str, end: CellEnd, kept: KeptCases, blobs: Blobs) -> None:
         """Keep a cell that ended well enough to be believed next time."""
         if end.status not in _KEPT:
             return
-        kept = KeptCases.of(records)
         if kept.statuses() & _OF_THE_MOMENT:
             return
         head = {

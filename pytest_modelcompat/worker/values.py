@@ -105,7 +105,11 @@ def _same(one, two):
     if isinstance(one, list) or isinstance(two, list):
         return one == two
     one, two = raw(one), raw(two)
-    return len(one) == len(two) and all(
+    if len(one) != len(two):
+        return False
+    if len(one) <= _STEP:  # nearly all; a generator costs more than the rest
+        return bytes(one) == bytes(two)
+    return all(
         bytes(one[at : at + _STEP]) == bytes(two[at : at + _STEP])
         for at in range(0, len(one), _STEP)
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from pytest_modelcompat.results import judge as module
 from pytest_modelcompat.results import tolerance
 from pytest_modelcompat.results.judge import EQUAL, judge
 from pytest_modelcompat.results.model import Judgement, Measurement, Stage, Status
+from pytest_modelcompat.results.remembered import Remembered
 from pytest_modelcompat.worker.values import Value
 
 CPU = "CPUExecutionProvider"
@@ -255,6 +258,74 @@ def test_repeats_with_other_names_are_compared_by_position():
 def test_outputs_and_digests_must_be_as_many():
     with pytest.raises(ValueError, match="distinct repeats"):
         ask(returned("a", "b"), actual=[RIGHT])
+
+
+# What was compared before ------------------------------------------------------------------------
+
+
+def answered(*digests: str, expected: str | None = "e") -> Measurement:
+    return replace(returned(*digests), expected=expected)
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    """How often outputs are really compared."""
+    calls = []
+    compare = tolerance.Judge.compare
+
+    def counting(self, actual, expected):
+        calls.append(actual)
+        return compare(self, actual, expected)
+
+    monkeypatch.setattr(tolerance.Judge, "compare", counting)
+    return calls
+
+
+TERMS = {
+    "tolerances": (("float64", Tolerance(rtol=1.0, atol=0.0)),),
+    "suite": (1.0, 0.0),
+    "quantized": {"y": 0.5},
+    "closeness": False,
+}
+
+
+@pytest.mark.parametrize(
+    "found", [ask(answered("a"), actual=[NEAR]), ask(answered("a"), actual=[WRONG])]
+)
+def test_the_same_digests_on_the_same_terms_are_compared_once(compared, found):
+    actual = [NEAR if found.status is Status.PASSED else WRONG]
+    memory = Remembered(9)
+    first = ask(answered("a"), actual=actual, memory=memory)
+    again = ask(answered("a"), actual=actual, memory=memory)
+    assert (first, again, len(compared)) == (found, found, 1)
+
+
+@pytest.mark.parametrize(
+    ("measurement", "more"),
+    [
+        (answered("b"), {}),
+        (answered("a", "a"), {}),
+        (answered("a", expected="f"), {}),
+        (answered("a", expected=None), {}),
+        *((answered("a"), {name: value}) for name, value in TERMS.items()),
+    ],
+    ids=["answer", "repeats", "reference", "reference without a digest", *TERMS],
+)
+def test_nothing_is_remembered_of_anything_else(measurement, more):
+    """What is remembered is wrong here, so that using it shows."""
+    memory = Remembered(9)
+    ask(answered("a"), actual=[WRONG], memory=memory)
+    actual = [NEAR] * len(measurement.outputs)
+    found = ask(measurement, actual=actual, memory=memory, **more)
+    assert found.status is Status.PASSED
+    assert found == ask(measurement, actual=actual, **more)
+
+
+def test_where_it_ran_is_not_remembered():
+    memory = Remembered(9)
+    for requested, status in ((CPU, Status.PASSED), (CUDA, Status.FALLBACK)):
+        found = ask(answered("a"), actual=[NEAR], memory=memory, requested=requested)
+        assert found.status is status
 
 
 # Where it ran ------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +28,14 @@ def numbered(records):
     return [replace(each, n=n) for n, each in enumerate(records)]
 
 
+def kept_of(records):
+    """Through a store, where a run has them; another cell's lie around them."""
+    with TemporaryDirectory() as place, open_store(Path(place) / "run") as store:
+        others = [replace(each, cell=cell) for cell in ("cell-0", "cell-b") for each in records]
+        store.add_cases([*others[: len(records)], *records, *others[len(records) :]])
+        return KeptCases.stored(store.rows("cell-a"))
+
+
 def sample():
     return [
         case(0, unit=RELU, run_seconds=(0.25, 0.5)),
@@ -41,7 +51,7 @@ def sample():
 @settings(max_examples=60, deadline=None)
 def test_they_come_back_through_json(tmp_path_factory, records) -> None:
     """Against the store, which keeps the same rows one by one."""
-    kept = KeptCases.from_json(KeptCases.of(records).to_json())
+    kept = KeptCases.from_json(kept_of(records).to_json())
     assert len(kept) == len(records)
     with open_store(tmp_path_factory.mktemp("run")) as store:
         store.add_cases([replace(each, expectation=FINE, repro="") for each in records])
@@ -51,7 +61,7 @@ def test_they_come_back_through_json(tmp_path_factory, records) -> None:
 @given(st.lists(RECORDS, max_size=4).map(numbered))
 @settings(max_examples=60, deadline=None)
 def test_a_store_has_them_as_if_each_had_been_added(tmp_path_factory, records) -> None:
-    kept = KeptCases.from_json(KeptCases.of(records).to_json())
+    kept = KeptCases.from_json(kept_of(records).to_json())
     with (
         open_store(tmp_path_factory.mktemp("a")) as one,
         open_store(tmp_path_factory.mktemp("b")) as other,
@@ -72,7 +82,7 @@ def test_they_are_counted_as_records_are(records) -> None:
     records = [replace(each, check="op_support", unit=RELU) for each in records]
     one, other = (Board([planned], {"cell-a": range(4)}) for _ in range(2))
     one.count(records)
-    other.take("cell-a", KeptCases.of(records).briefs(), [each.expectation for each in records])
+    other.take("cell-a", kept_of(records).briefs(), [each.expectation for each in records])
     there, here = (it.unit("cell-a", "op_support", RELU) for it in (one, other))
     assert here.seconds == pytest.approx(there.seconds)
     assert replace(here, seconds=0.0) == replace(there, seconds=0.0)
@@ -95,20 +105,20 @@ def test_what_is_expected_of_them_is_what_is_expected_of_records() -> None:
 
     expected = [one.expect(each).expectation for each in records]
 
-    briefs = KeptCases.of(records).briefs()
+    briefs = kept_of(records).briefs()
     assert [other.expect_kept("cell-a", each) for each in briefs] == expected
     assert [each.known for each in expected] == [None, "A", "B", "C", None, "B"]
     assert repr(other._known._entries) == repr(one._known._entries)
 
 
 def test_outputs_and_statuses_are_told() -> None:
-    kept = KeptCases.of(sample())
+    kept = kept_of(sample())
     assert kept.digests() == {"0" * 64, "1" * 64}
     assert {each.value for each in kept.statuses()} == {"passed", "failed", "error"}
 
 
 def changed(change):
-    data = json.loads(KeptCases.of(sample()).to_json())
+    data = json.loads(kept_of(sample()).to_json())
     change(data)
     return json.dumps(data)
 
