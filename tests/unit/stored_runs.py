@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.results.info import RunInfo
+from pytest_modelcompat.results.kept import KeptCases
 from pytest_modelcompat.results.model import (
     CaseRecord,
     CellRecord,
@@ -23,7 +26,6 @@ from pytest_modelcompat.results.write import write_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 RUN = RunInfo(
     id="20261121T100000-abcdef",
@@ -131,3 +133,11 @@ def report_folder(
         store.finish("2026-11-21T10:05:00+00:00")
         write_outputs(store)
     return folder
+
+
+def kept_of(records: Sequence[CaseRecord]) -> KeptCases:
+    """Through a store, where a run has them; another cell's lie around them."""
+    with TemporaryDirectory() as place, open_store(Path(place) / "run") as store:
+        others = [replace(each, cell=cell) for cell in ("cell-0", "cell-b") for each in records]
+        store.add_cases([*others[: len(records)], *records, *others[len(records) :]])
+        return KeptCases.stored(store.rows("cell-a"))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +15,7 @@ from pytest_modelcompat.results.model import Expectation, Outcome
 from pytest_modelcompat.runner.board import Board
 from tests.unit.any_records import RECORDS
 from tests.unit.planned import a_plan, a_planned
-from tests.unit.stored_runs import case, open_store
+from tests.unit.stored_runs import case, kept_of, open_store
 from tests.unit.test_verdicts import verdicts
 
 FINE = Expectation(outcome=Outcome.INFO)
@@ -26,14 +24,6 @@ RELU = "ai.onnx::Relu"
 
 def numbered(records):
     return [replace(each, n=n) for n, each in enumerate(records)]
-
-
-def kept_of(records):
-    """Through a store, where a run has them; another cell's lie around them."""
-    with TemporaryDirectory() as place, open_store(Path(place) / "run") as store:
-        others = [replace(each, cell=cell) for cell in ("cell-0", "cell-b") for each in records]
-        store.add_cases([*others[: len(records)], *records, *others[len(records) :]])
-        return KeptCases.stored(store.rows("cell-a"))
 
 
 def sample():

@@ -19,7 +19,7 @@ from pytest_modelcompat.runner import reuse as module
 from pytest_modelcompat.runner.measure import CellEnd
 from pytest_modelcompat.runner.reuse import Reuse
 from tests.unit.planned import a_case, a_cell, a_planned, a_workload
-from tests.unit.stored_runs import case
+from tests.unit.stored_runs import case, kept_of
 
 KEY = "ab" * 32
 NOTHING = Expectation(outcome=Outcome.INFO)
@@ -54,7 +54,7 @@ def records(blobs: Blobs):
 
 def test_what_was_kept_comes_back_whole(it: Reuse, blobs: Blobs, tmp_path) -> None:
     kept = records(blobs)
-    it.save(KEY, END, kept, blobs)
+    it.save(KEY, END, kept_of(kept), blobs)
     other = Blobs(tmp_path / "other")
     found = it.load(KEY, other)
     assert found is not None
@@ -72,7 +72,7 @@ def test_what_was_kept_comes_back_whole(it: Reuse, blobs: Blobs, tmp_path) -> No
 
 def test_the_end_of_a_misconfigured_cell_is_kept_too(it: Reuse, blobs: Blobs) -> None:
     ended = replace(END, status=CellStatus.MISCONFIGURED, stage=Stage.ASSIGN, reason="no")
-    it.save(KEY, ended, [case(0)], blobs)
+    it.save(KEY, ended, kept_of([case(0)]), blobs)
     found = it.load(KEY, blobs)
     assert found is not None
     assert (found[0].status, found[0].stage, found[0].reason) == (
@@ -84,18 +84,18 @@ def test_the_end_of_a_misconfigured_cell_is_kept_too(it: Reuse, blobs: Blobs) ->
     "status", [s for s in CellStatus if s not in {CellStatus.COMPLETED, CellStatus.MISCONFIGURED}]
 )
 def test_a_cell_that_did_not_end_well_is_not_kept(it: Reuse, blobs: Blobs, status) -> None:
-    it.save(KEY, replace(END, status=status), [case(0)], blobs)
+    it.save(KEY, replace(END, status=status), kept_of([case(0)]), blobs)
     assert it.load(KEY, blobs) is None
 
 
 @pytest.mark.parametrize("status", ["timed_out", "out_of_memory", "not_run"])
 def test_what_depends_on_the_moment_is_not_kept(it: Reuse, blobs: Blobs, status: str) -> None:
-    it.save(KEY, END, [case(0), case(1, status=status, outcome="info")], blobs)
+    it.save(KEY, END, kept_of([case(0), case(1, status=status, outcome="info")]), blobs)
     assert it.load(KEY, blobs) is None
 
 
 def test_nothing_is_known_of_another_key(it: Reuse, blobs: Blobs) -> None:
-    it.save(KEY, END, [case(0)], blobs)
+    it.save(KEY, END, kept_of([case(0)]), blobs)
     assert it.load("cd" * 32, blobs) is None
 
 
@@ -149,14 +149,14 @@ DAMAGE = {
 
 @pytest.mark.parametrize("how", DAMAGE)
 def test_a_damaged_entry_is_none(it: Reuse, blobs: Blobs, tmp_path, how: str) -> None:
-    it.save(KEY, END, records(blobs), blobs)
+    it.save(KEY, END, kept_of(records(blobs)), blobs)
     DAMAGE[how](entry(tmp_path))
     assert it.load(KEY, Blobs(tmp_path / "other")) is None
 
 
 def test_an_entry_whose_outputs_are_gone_is_none(it: Reuse, blobs: Blobs, tmp_path) -> None:
     kept = records(blobs)
-    it.save(KEY, END, kept, blobs)
+    it.save(KEY, END, kept_of(kept), blobs)
     (tmp_path / "cache" / "results" / "outputs" / kept[1].measurement.outputs[1][:2]).rename(
         tmp_path / "away"
     )
@@ -172,7 +172,7 @@ def test_outputs_are_copied_where_they_cannot_be_linked(
 
     monkeypatch.setattr(module.os, "link", refuse)
     kept = records(blobs)
-    it.save(KEY, END, kept, blobs)
+    it.save(KEY, END, kept_of(kept), blobs)
     other = Blobs(tmp_path / "other")
     assert it.load(KEY, other) is not None
     assert other.get(kept[1].measurement.outputs[1]) == b"outputs"
