@@ -6,14 +6,13 @@ import fcntl
 import os
 import select
 import signal
-import sys
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["HIGH", "clean", "drain", "forget", "meaning", "pipe", "wake_on_death"]
+__all__ = ["HIGH", "clean", "drain", "forget", "meaning", "pipe", "say", "wake_on_death"]
 
 HIGH = 200  # descriptors from here on; low ones are what careless code closes
 
@@ -36,7 +35,15 @@ def _removing(function: Any, path: str) -> None:
     try:
         function(path)
     except OSError as problem:
-        sys.stderr.write("%s\n" % problem)
+        say(str(problem))
+
+
+def say(text: str) -> None:
+    """Tell the host's diagnostics, now: before 3.9, `sys.stderr` waits, and `os._exit` does not."""
+    try:
+        os.write(2, text.encode("utf-8", "backslashreplace") + b"\n")
+    except OSError:
+        return  # nobody listens any more
 
 
 def forget(poll: select.poll, handle: int) -> None:

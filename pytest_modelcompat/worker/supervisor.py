@@ -22,7 +22,7 @@ from .deadline import Deadline
 from .door import Door
 from .limits import kills, looks_exhausted
 from .output import Tail
-from .plumbing import HIGH, clean, drain, forget, meaning, pipe, wake_on_death
+from .plumbing import HIGH, clean, drain, forget, meaning, pipe, say, wake_on_death
 from .processes import adopt_orphans, die_with_parent, end_everybody
 from .progress import (
     DONE,
@@ -132,7 +132,7 @@ class Supervisor:
             kind = message.get("type")
             if kind == "order":
                 if message.get("protocol") != protocol.PROTOCOL:
-                    sys.stderr.write("the host speaks protocol %r\n" % message.get("protocol"))
+                    say("the host speaks protocol {!r}".format(message.get("protocol")))
                     self.leave(1)
                 with open(os.path.join(self.folder, "order.json"), "w", encoding="ascii") as file:
                     json.dump(message, file)

@@ -21,7 +21,7 @@ ENTRY = Path(worker.__file__).with_name("__main__.py")
 def entry(tmp_path: Path) -> ModuleType:
     """Imported from the zipapp, as an interpreter has it that is started with that."""
     file = worker_file(tmp_path)
-    spec = importlib.util.spec_from_file_location("modelcompat_entry", ENTRY)
+    spec = importlib.util.spec_from_file_location("pytest_modelcompat.worker.__main__", ENTRY)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -58,7 +58,7 @@ def test_an_interpreter_that_is_too_old_is_told(
 ) -> None:
     monkeypatch.setattr(sys, "version_info", version)
     with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(ENTRY), run_name="__main__")
+        runpy.run_path(str(ENTRY), run_name="pytest_modelcompat.worker.__main__")
     monkeypatch.undo()
     assert end.value.code == 3
     assert capsys.readouterr().err == (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_modelcompat.runner import cell
+from pytest_modelcompat.runner import cell, orders
 from pytest_modelcompat.worker.values import Value
 
 SEVEN = "out = {'y': Value.tensor('int8', (1,), b'\\x07')}"
@@ -79,3 +79,12 @@ def test_an_answer_that_cannot_be_understood_is_an_error(worker) -> None:
     session = worker.run([source, SEVEN])
     assert session.answers[0].error["type"] == "ProtocolError"
     assert session.answers[1].error is None
+
+
+def test_a_worker_of_another_release_does_not_guess(worker, monkeypatch) -> None:
+    monkeypatch.setattr(orders, "PROTOCOL", 99)
+    session = worker.run([SEVEN])
+    assert session.answers == {}
+    lost = session.events[-1]
+    assert isinstance(lost, cell.Lost)
+    assert "the host speaks protocol 99" in str(lost)
