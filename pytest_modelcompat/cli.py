@@ -7,6 +7,7 @@ of the user are a sentence on standard error and exit status 4, as in pytest.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 from pytest_modelcompat import DEFAULT_REPORT, __version__, stored_runs
 from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line
+from pytest_modelcompat.paths import text_of, typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 where something is not as it should be, 4 for a mistake of the user.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what is written is the same in every locale
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
@@ -83,12 +88,16 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("plan", help="print what a matrix would run, and why, as JSON")
     one.add_argument("matrix", nargs="?", default="", help="file or folder")
-    one.add_argument("--select", default=None, metavar="MATCHER", help="only these cells")
+    one.add_argument(
+        "--select", default=None, type=typed, metavar="MATCHER", help="only these cells"
+    )
     one.set_defaults(run=_plan)
 
     one = commands.add_parser("lock", help="resolve every environment of a matrix; install nothing")
     one.add_argument("matrix", help="the file")
-    one.add_argument("--select", default=None, metavar="MATCHER", help="only these cells")
+    one.add_argument(
+        "--select", default=None, type=typed, metavar="MATCHER", help="only these cells"
+    )
     one.add_argument("--output", default="locks", metavar="DIR", help="for the locks")
     one.add_argument(
         "--libc", default=None, metavar="VERSION", help="as if for a machine with this glibc"
@@ -116,8 +125,8 @@ def _parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("bisect", help="find the release that broke, or mended, a case")
     one.add_argument("matrix", help="with the releases to search between")
-    one.add_argument("case", help="its name, with or without its corpus, or its unit's")
-    one.add_argument("--select", default=None, metavar="MATCHER", help="one target")
+    one.add_argument("case", type=typed, help="its name, with or without its corpus, or its unit's")
+    one.add_argument("--select", default=None, type=typed, metavar="MATCHER", help="one target")
     one.add_argument(
         "--accept", default="", metavar="STATUS,...", help="good besides passed, e.g. fallback"
     )
@@ -135,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument(
         "what",
+        type=typed,
         help="a cell's id, an operator (Conv, or Conv@13 for one opset), a model, a pytest item, "
         "or part of a case's name",
     )
@@ -167,7 +177,8 @@ def _init(arguments: argparse.Namespace) -> int:
     if path.exists():
         raise UsageProblem(command_line.file_exists(str(path)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(STARTER.format(name=path.as_posix()), encoding="utf-8")
+    text = STARTER.format(name=text_of(path))
+    path.write_text(text, encoding="utf-8")
     sys.stdout.write(f"wrote {path}; run it with: pytest --compat-matrix={path.as_posix()}\n")
     return 0
 

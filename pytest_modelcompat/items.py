@@ -16,6 +16,7 @@ import pytest
 from pytest_modelcompat import interrupts
 from pytest_modelcompat.environments.cache import waits
 from pytest_modelcompat.errors import ModelcompatError
+from pytest_modelcompat.paths import text_of
 from pytest_modelcompat.progress import ProgressLine, duration
 from pytest_modelcompat.report.text import clean
 from pytest_modelcompat.results.cause import cause
@@ -186,12 +187,12 @@ class _Item(pytest.Item):
 
     def _skip(self, reason: str) -> tuple[str, int, str]:
         """Pytest's form of a skip; equal reasons of a matrix fold into one line."""
-        return (str(self.path), 1, f"Skipped: {clean(reason)}")
+        return (text_of(self.path), 1, f"Skipped: {clean(reason)}")
 
 
 @lru_cache(maxsize=1024)
 def _relative(path: str, root: str) -> str:
-    return os.path.relpath(path, root)
+    return text_of(os.path.relpath(path, root))
 
 
 class EnvironmentItem(_Item):

@@ -30,6 +30,7 @@ from pytest_modelcompat.errors import (
 )
 from pytest_modelcompat.errors.results import WriteError
 from pytest_modelcompat.items import EnvironmentItem, MatrixFile, UnitItem
+from pytest_modelcompat.paths import text_of, typed
 from pytest_modelcompat.progress import ProgressLine, stopping_text
 from pytest_modelcompat.results.files import refuse_taken
 from pytest_modelcompat.results.model import CellStatus, Status
@@ -131,7 +132,7 @@ def settings_of(config: pytest.Config) -> Settings:
     return pipeline.Settings(
         files=files,
         report=report,
-        select=option("compat_select"),
+        select=typed(option("compat_select")) if option("compat_select") else None,
         jobs=jobs or 1,
         shard=shard or (1, 1),
         fresh=bool(option("compat_fresh")),
@@ -304,7 +305,12 @@ class CompatSession:
         """One collector for each of the run's matrices."""
         if file_path not in self.settings.files or self.planned is None:
             return None
-        return MatrixFile.from_parent(parent, path=file_path, compat=self)
+        more: dict[str, Any] = {}
+        if text_of(file_path) != str(file_path):  # pytest writes ids to JSON and XML as they are
+            root = self.config.rootpath
+            inside = file_path.is_relative_to(root)
+            more["nodeid"] = text_of(file_path.relative_to(root) if inside else file_path)
+        return MatrixFile.from_parent(parent, path=file_path, compat=self, **more)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.checks.datasets import DataError, DataSet, read_folder, read_npz
 from pytest_modelcompat.errors import checks as words
+from pytest_modelcompat.paths import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,10 +64,10 @@ def _given(model: Model, files: ModelFiles) -> list[DataSet]:
             outputs = read_npz(data.outputs, [name for name, _ in files.outputs])
         return [
             DataSet(
-                name=data.inputs.stem,
+                name=text_of(data.inputs.stem),
                 inputs=inputs,
                 outputs=outputs,
-                source=data.outputs.name if data.outputs is not None else "",
+                source=text_of(data.outputs.name) if data.outputs is not None else "",
             )
         ]
     if data.outputs is not None:

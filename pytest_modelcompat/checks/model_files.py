@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from pytest_modelcompat.paths import text_of
 from pytest_modelcompat.worker import onnxpb
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def model_files(path: Path, folder: str) -> ModelFiles:
     Raises:
         OSError: it is neither a plain file nor a folder, or cannot be read.
     """
-    main = f"{folder}/{path.name}"
+    main = f"{folder}/{text_of(path.name)}"
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         inside = [(f"{main}/{name}", at) for name, at in _inside(path)]
@@ -112,7 +113,7 @@ def model_files(path: Path, folder: str) -> ModelFiles:
     if not stat.S_ISREG(mode):
         raise OSError(f"{path.name} is not a plain file")
     files = [(main, path)]
-    files += [(f"{folder}/{each.name}", each) for each in _beside(path) if _is_plain(each)]
+    files += [(f"{folder}/{text_of(each.name)}", each) for each in _beside(path) if _is_plain(each)]
     if path.suffix != ".onnx":
         return ModelFiles(main=main, files=tuple(files))
     files += [(f"{folder}/{name}", at) for name, at in _external(path)]
@@ -177,7 +178,7 @@ def _inside(folder: Path) -> Iterator[tuple[str, Path]]:
             count += 1
             if count > _FILES:
                 raise OSError(f"{folder.name} holds more than {_FILES} files")
-            yield found.relative_to(folder).as_posix(), found
+            yield text_of(found.relative_to(folder)), found
 
 
 def _digest(path: Path) -> str:

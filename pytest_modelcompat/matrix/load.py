@@ -47,6 +47,7 @@ from pytest_modelcompat.matrix.yaml_nodes import (
     parse,
     read_bytes,
 )
+from pytest_modelcompat.paths import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -335,5 +336,5 @@ def _check_schema(reader: Reader, node: Node | None) -> None:
 
 def _name_of(file: Path) -> str:
     """The file's stem, with what cannot stand in a name replaced."""
-    stem = re.sub(r"\.{2,}", ".", re.sub(r"[^\w.+=@-]+", "-", file.stem)).lstrip("-._+=@")
+    stem = re.sub(r"\.{2,}", ".", re.sub(r"[^\w.+=@-]+", "-", text_of(file.stem))).lstrip("-._+=@")
     return stem or "matrix"

@@ -11,6 +11,7 @@ from pytest_modelcompat.errors import matrix_checks as check_words
 from pytest_modelcompat.matrix import grammar
 from pytest_modelcompat.matrix.load_values import existing_path
 from pytest_modelcompat.matrix.yaml_nodes import TextNode
+from pytest_modelcompat.paths import on_disk, text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,7 @@ def model_paths(context: Context, node: Node | None) -> list[tuple[str, Path]]:
         context.reader.tell(check_words.unset_variable(unset[0]), node)
         return []
     text = _VARIABLE.sub(lambda found: os.environ[found.group(1)], text)
-    exact = context.folder / text
+    exact = context.folder / on_disk(text)
     if not _PATTERN.search(text) or os.path.lexists(exact):
         path = existing_path(context, _with(node, text), "model")
         return [] if path is None else _fitting(context, node, [("", path)])
@@ -111,7 +112,7 @@ def _with(node: Node, text: str) -> TextNode:
 
 def _found(context: Context, text: str) -> list[tuple[str, Path]]:
     """What a pattern finds; the same part of two names is told apart by a number."""
-    parts = PurePosixPath(text).parts
+    parts = PurePosixPath(on_disk(text)).parts
     fixed = next(at for at, part in enumerate(parts) if _PATTERN.search(part))
     base = context.folder.joinpath(*parts[:fixed])
     try:
@@ -121,7 +122,7 @@ def _found(context: Context, text: str) -> list[tuple[str, Path]]:
     taken: dict[str, int] = {}
     found = []
     for path in paths:
-        short = path.relative_to(base).with_suffix("").as_posix()
+        short = text_of(path.relative_to(base).with_suffix(""))
         name = _UNSAFE.sub("-", short).strip(".-") or "model"
         taken[name] = taken.get(name, 0) + 1
         again = f"-{taken[name]}" if taken[name] > 1 else ""

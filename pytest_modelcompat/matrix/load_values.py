@@ -18,6 +18,7 @@ from pytest_modelcompat.matrix.declared import AxisValue
 from pytest_modelcompat.matrix.defaults import defaults
 from pytest_modelcompat.matrix.model import Framework, Image, ImageKind
 from pytest_modelcompat.matrix.yaml_nodes import MapNode
+from pytest_modelcompat.paths import on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -93,7 +94,7 @@ def existing_path(context: Context, node: Node | None, what: str) -> Path | None
     )
     if text is None:
         return None
-    path = context.folder / text
+    path = context.folder / on_disk(text)
     try:
         if path.is_file() or path.is_dir():
             return type(path)(os.path.normpath(path))

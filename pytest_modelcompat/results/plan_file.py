@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat import __version__
+from pytest_modelcompat.paths import text_of
 from pytest_modelcompat.results.files import atomic_file
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _dump(value: Any) -> str:
 def _matrix(matrix: Matrix) -> dict[str, Any]:
     return {
         "name": matrix.name,
-        "file": matrix.file.name,  # its folder belongs to this machine
+        "file": text_of(matrix.file.name),  # its folder belongs to this machine
         "digest": matrix.digest,
         "removed": [{"axes": dict(each.axes), "rule": each.rule} for each in matrix.removed],
     }

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_modelcompat.paths import on_disk
 from pytest_modelcompat.results import attribution
 from pytest_modelcompat.results.placement import BASE
 from pytest_modelcompat.worker.protocol import PROTOCOL
@@ -129,7 +130,7 @@ def place_files(planned: PlannedCell, folder: Path) -> Path | None:
     for workload in planned.workloads:
         for name, path in workload.models:
             found = folder / "files"
-            target = found / name
+            target = found / on_disk(name)
             target.parent.mkdir(parents=True, exist_ok=True)
             _copy(path, target)
     return found

@@ -6,6 +6,8 @@ import shlex
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from pytest_modelcompat.paths import text_of
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,7 +21,7 @@ __all__ = ["cell_command", "shown_path", "unit_command"]
 @lru_cache(maxsize=64)
 def shown_path(path: Path, root: Path) -> str:
     """A path as a user types it: relative to where pytest's root is, where it lies below."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    return text_of(path.relative_to(root) if path.is_relative_to(root) else path.name)
 
 
 def cell_command(cell: Cell, *, root: Path) -> str:

@@ -12,7 +12,9 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
+import xml.etree.ElementTree as ET
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -533,12 +535,15 @@ def told(store: Path, query: str) -> list[Any]:
 # -- names and locales
 
 
+ASCII = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
 @pytest.mark.parametrize(
     ("locale", "name"),
     [
         ({"LC_ALL": "C", "LANG": "C"}, "modèle模型"),
         ({"LC_ALL": "nowhere.UTF-8"}, "modèle模型"),
-        ({"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "model"),
+        (ASCII, "model"),
     ],
 )
 def test_a_locale_that_is_not_utf_8(tmp_path: Path, locale: dict[str, str], name: str) -> None:
@@ -600,3 +605,33 @@ def test_no_secret_is_in_any_byte_that_a_run_writes(tmp_path: Path) -> None:
             if path.suffix == ".gz":
                 content = gzip.decompress(content)
             assert SECRET.encode() not in content, path
+
+
+@pytest.mark.parametrize("locale", [{}, ASCII], ids=["utf-8", "ascii"])
+def test_names_outside_ascii_are_the_same_text_in_every_locale(
+    tmp_path: Path, locale: dict[str, str]
+) -> None:
+    """Folder, matrix, model and its file; in a Python that cannot even name them."""
+    entry = {"name": "modèle模型", "path": "mö.onnx", "reference": "none"}
+    matrix = project(checks={"parity": {"models": [entry]}}).files["matrices/m.yaml"]
+    files = {"pytest.ini": "[pytest]\n", "дом/мо.yaml": matrix, "дом/mö.onnx": models.relu()}
+    made = Project(files, locale)
+    result = made.run(tmp_path, "--compat-matrix=дом/мо.yaml", "--compat-fresh")
+    assert result.code == 0, said(result)
+    (case,) = result.cases
+    assert (case["unit"], case["status"]) == ("modèle模型", "passed")
+    assert "--compat-matrix=дом/мо.yaml" in case["repro"]
+    (shown,) = result.run["run"]["matrices"]
+    assert (shown["name"], shown["file"]) == ("мо", "дом/мо.yaml")
+    suite = ET.parse(result.report / "junit.xml").getroot()
+    names = {each.get("classname", "").partition(".yaml")[0] for each in suite.iter("testcase")}
+    assert names == {"дом.мо"}
+    for path in result.report.iterdir():
+        if path.suffix in {".json", ".md", ".xml"}:
+            assert "\\udc" not in path.read_text("utf-8"), path
+    command = (sys.executable, "-m", "pytest_modelcompat.cli")
+    table = made.command(tmp_path, *command, "export", "--csv")
+    assert table.code == 0, table.err
+    assert ",modèle模型/random-0," in table.out
+    found = made.command(tmp_path, *command, "explain", "modèle模型")
+    assert found.code == 0, found.err
