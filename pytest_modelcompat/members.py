@@ -165,24 +165,30 @@ def _check(name: str, member: Any, owner: str) -> Problem | None:
 
 
 def _adapter(name: str, member: Any, owner: str) -> Problem | None:
-    path = Path(member) if isinstance(member, str | Path) else None
-    if path is None or path.suffix != ".py" or not path.is_file():
-        return words.no_adapter(name, owner, str(member))
-    return None
+    path = _path(member)
+    return None if _module(path) else words.no_module("runtime", name, owner, str(member))
 
 
 def _exporter(name: str, member: Any, owner: str) -> Problem | None:
     path = member.path if isinstance(member, ExporterFile) else None
-    if path is None or path.suffix != ".py" or not path.is_file():
-        return words.no_exporter(name, owner, str(path or member))
+    if not _module(path):
+        return words.no_module("exporter", name, owner, str(path or member))
     for text in member.needs:
         if requirement(text) is not None:
             return words.bad_need(name, owner, str(text))
     return None
 
 
+def _path(member: Any) -> Path | None:
+    return Path(member) if isinstance(member, str | Path) else None
+
+
+def _module(path: Path | None) -> bool:
+    return path is not None and path.suffix == ".py" and path.is_file()
+
+
 def _rules(name: str, member: Any, owner: str) -> Problem | None:
-    path = Path(member) if isinstance(member, str | Path) else None
+    path = _path(member)
     if path is None or not path.is_file():
         return words.no_rules(name, owner, str(member))
     if path in rules.OURS.values():

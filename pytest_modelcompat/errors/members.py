@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from pytest_modelcompat.errors import Problem
 
+_MODULES = {
+    "runtime": "Give the path of the adapter's module, for example Path(__file__).with_name(…).",
+    "exporter": (
+        "Give ExporterFile(Path(__file__).with_name(…), needs=(…)) of modelcompat's testing."
+    ),
+}
+
 
 def twice(what: str, name: str, first: str, second: str) -> Problem:
     """Two plugins bring a member of the same name."""
@@ -34,19 +41,11 @@ def lacks(what: str, name: str, plugin: str, method: str) -> Problem:
     return Problem(message=f"The {what} {name!r} of {plugin} has no `{method}`.")
 
 
-def no_adapter(name: str, plugin: str, path: str) -> Problem:
-    """An adapter that is no Python file."""
+def no_module(what: str, name: str, plugin: str, found: str) -> Problem:
+    """A runtime's adapter or an exporter that is no Python file."""
     return Problem(
-        message=f"The runtime {name!r} of {plugin} names {path!r}, which is no Python file.",
-        hint="Give the path of the adapter's module, for example Path(__file__).with_name(…).",
-    )
-
-
-def no_exporter(name: str, plugin: str, found: str) -> Problem:
-    """An exporter that is no file."""
-    return Problem(
-        message=f"The exporter {name!r} of {plugin} names {found!r}, which is no Python file.",
-        hint="Give ExporterFile(Path(__file__).with_name(…), needs=(…)) of modelcompat's testing.",
+        message=f"The {what} {name!r} of {plugin} names {found!r}, which is no Python file.",
+        hint=_MODULES[what],
     )
 
 

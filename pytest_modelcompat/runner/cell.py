@@ -335,8 +335,8 @@ def start(
         env.setdefault("MODELCOMPAT_CODE", str(worker.with_suffix("")))
     kind = registry.kind_of(prepared.spec, members.environments)
     runtime = planned.cell.framework.runtime
-    strange = members.strange_runtimes.get(runtime)
-    adapter = place_adapter(strange, runtime, folder) if strange else None
+    brought = members.adapter(runtime)
+    adapter = place_adapter(brought, runtime, folder) if brought else None
     inside = partial(kind.inside, prepared=prepared, folder=folder)
     return CellProcess(
         kind,

@@ -1,24 +1,18 @@
 """One model file made by its producer: in the producer's environment, once, kept in the cache.
 
-`produced/KEY/` holds what `worker/produce.py` left: the model's files, its data sets with the
-framework's own answers, and what is known about them. The key is the digest of the build file, the
-lock, the interpreter, the settings of the export and its data sets. A failure that would repeat
-itself is kept in the same way; one of the moment (time, memory, a stopped run) is not.
+Under which key, and in which form, `made.py` knows. A failure that would repeat itself is kept like
+a model; one of the moment (time, memory, a stopped run) is not.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
 import re
 import shutil
 import signal as signals
 import threading
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
@@ -30,50 +24,34 @@ from pytest_modelcompat.errors import producers as words
 from pytest_modelcompat.results.model import Measurement, Stage
 from pytest_modelcompat.runner.attending import Ended, attend
 from pytest_modelcompat.runner.command import StoppedError
+from pytest_modelcompat.runner.made import (
+    FILES,
+    RESULT,
+    Made,
+    key_of,
+    place_of,
+    plain,
+    read_made,
+    read_result,
+    unusable,
+)
 from pytest_modelcompat.runner.orders import on_host, place_adapter, process_environment
 from pytest_modelcompat.runner.places import Places
 from pytest_modelcompat.runner.settings import Members
 from pytest_modelcompat.runner.zipapp import worker_file
-from pytest_modelcompat.worker.bundle import Bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from pytest_modelcompat.environments.protocol import Prepared, WorkerProcess
     from pytest_modelcompat.runner.plan import Making
 
-__all__ = ["Made", "Maker"]
+__all__ = ["Maker"]
 
-_FORMAT = 1
-_RESULT, _FILES, _DATA = "result.json", "model", "data.bundle"
 _EXHAUSTED = re.compile(r"bad_alloc|cannot allocate memory|out of memory", re.IGNORECASE)
 _LOST = frozenset({"timed_out", "out_of_memory"})
 _SIGNALLED = 128  # a shell's exit code, and a container engine's, for a death by signal
-
-
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """What became of one setting.
-
-    Attributes:
-        key: digest of everything that decides it.
-        failure: why there is no model; None: there is one.
-        bundle: its data sets with the producer's answers.
-        files: (name in the cell, path).
-        main: sha256 of the file that is loaded, or of all files where it is a folder.
-        info: versions of what made it.
-        seconds: by stage, of the process that made it.
-        accuracy: of the producer's own answers, by data set.
-    """
-
-    key: str
-    failure: Measurement | None = None
-    bundle: Path | None = None
-    files: tuple[tuple[str, Path], ...] = ()
-    main: str = ""
-    info: dict[str, str] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    accuracy: tuple[float, ...] = ()
 
 
 class Maker:
@@ -94,9 +72,7 @@ class Maker:
         fresh: bool = False,
         members: Members | None = None,
     ) -> None:
-        members = members or Members()
-        self._kinds = members.environments
-        self._exporters = members.strange_exporters
+        self._members = members or Members()
         self._cache = cache
         self._room = room
         self._fresh = fresh
@@ -117,10 +93,16 @@ class Maker:
             StoppedError: the run is being stopped.
             OSError: this machine does not let us.
         """
-        key = self._key(making, data, prepared)
+        key = key_of(
+            making,
+            data,
+            prepared,
+            worker=worker_file(self._cache / "worker"),
+            exporter=self._members.exporter(making.producer.export),
+        )
         target = self._cache / "produced" / key
         with file_lock(target.with_suffix(".lock")):
-            kept = self._kept(target, key, data)
+            kept = read_made(target, key, data)
             if kept is not None and not (kept.failure and self._fresh):
                 return kept
             remove_tree(target)
@@ -134,19 +116,6 @@ class Maker:
             running = list(self._running)
         for process in running:
             process.kill()
-
-    def _key(self, making: Making, data: Path, prepared: Prepared) -> str:
-        file, _, function = making.build.rpartition("::")
-        parts = [
-            _FORMAT, hashlib.sha256(Path(file).read_bytes()).hexdigest(), function,
-            making.producer.framework, making.producer.export, making.opset, data.name,
-            prepared.lock.digest, prepared.python_version, prepared.image_digest,
-            worker_file(self._cache / "worker").name,
-        ]  # fmt: skip
-        strange = self._exporters.get(making.producer.export)
-        if strange is not None:
-            parts.append(hashlib.sha256(strange.read_bytes()).hexdigest())
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     # -- one job --------------------------------------------------------------------------------
 
@@ -169,22 +138,22 @@ class Maker:
             return Made(key=key, failure=_damage(str(lost)))
         if self._stopped:
             raise StoppedError
-        result = _read(output / _RESULT)
+        result = read_result(output)
         failure = _failure(
             result, ended, limit=limit, places=Places(cell=folder, cache=self._cache)
         )
         if failure is None:
-            problem = _unusable(output, data)
+            problem = unusable(output, data)
             failure = _damage(problem) if problem else None
         if failure is not None:
-            remove_tree(output / _FILES)
+            remove_tree(output / FILES)
             if failure.ended in _LOST:
                 return Made(key=key, failure=failure)
-        whole = {**result, "failure": None if failure is None else _plain(failure)}
-        atomic_write(output / _RESULT, json.dumps(whole))
+        whole = {**result, "failure": None if failure is None else plain(failure)}
+        atomic_write(output / RESULT, json.dumps(whole))
         target.parent.mkdir(parents=True, exist_ok=True)
         output.replace(target)
-        found = self._kept(target, key, data)
+        found = read_made(target, key, data)
         return found or Made(key=key, failure=_damage("it was gone at once"))
 
     def _process(
@@ -198,16 +167,14 @@ class Maker:
         limit: float,
     ) -> Ended:
         """Run the job; its files are in `folder/out` then."""
-        kind = registry.kind_of(prepared.spec, self._kinds)
+        kind = registry.kind_of(prepared.spec, self._members.environments)
         producer = making.producer
         file, _, function = making.build.rpartition("::")
         build, planned = folder / "build.py", folder / "planned.bundle"
         shutil.copyfile(file, build)
         shutil.copyfile(data, planned)
-        strange = self._exporters.get(producer.export)
-        files = [build, planned]
-        if strange is not None:
-            files.append(place_adapter(strange, producer.export.replace("-", "_"), folder))
+        brought = self._members.exporter(producer.export)
+        exporter = place_adapter(brought, producer.export, folder) if brought else None
         scratch = folder / "scratch"
         scratch.mkdir()
         worker = worker_file(self._cache / "worker")
@@ -216,18 +183,18 @@ class Maker:
             "build": str(inside(build)),
             "function": function,
             "export": producer.export,
-            "exporter": str(inside(files[-1])) if strange is not None else None,
+            "exporter": str(inside(exporter)) if exporter else None,
             "distribution": Requirement(producer.framework).name,
             "opset": int(making.opset) if making.opset else None,
             "bundle": str(inside(planned)),
-            "place": _place(key),
+            "place": place_of(key),
             "memory": producer.limits.memory if on_host(producer) else None,
         }
         process = kind.start(
             prepared,
             ("-I", str(inside(worker)), "produce"),
             env=process_environment(producer, scratch, producer.limits.threads),
-            files=[worker, *files],
+            files=[worker, build, planned, *([exporter] if exporter else [])],
             folder=folder,
             limits=producer.limits,
         )
@@ -243,34 +210,6 @@ class Maker:
             finally:
                 with self._lock:
                     self._running.discard(process)
-
-    def _kept(self, target: Path, key: str, data: Path) -> Made | None:
-        """What the cache holds; None where that is nothing whole."""
-        result = _read(target / _RESULT)
-        if "failure" not in result:
-            return None
-        try:
-            if result["failure"] is not None:
-                return Made(key=key, failure=_failed(result["failure"]), info=_info(result))
-            if _unusable(target, data):
-                return None
-            place = _place(key)
-            inside = _files(target / _FILES)
-            return Made(
-                key=key,
-                bundle=target / _DATA,
-                files=tuple((f"{place}/{name}", path) for name, path in inside),
-                main=_digest(inside, str(result["main"])),
-                info=_info(result),
-                seconds={str(k): float(v) for k, v in result["seconds"].items()},
-                accuracy=tuple(float(each) for each in result["accuracy"]),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError, OSError):
-            return None
-
-
-def _place(key: str) -> str:
-    return f"produced-{key[:16]}"
 
 
 # -- what came out ------------------------------------------------------------------------------
@@ -324,60 +263,3 @@ def _signal(code: int | None) -> str | None:
 def _damage(what: str) -> Measurement:
     error = {"type": "Damaged", "message": words.damaged(what)}
     return Measurement(stage=Stage.PRODUCE, ended="raised", error=error)
-
-
-def _plain(failure: Measurement) -> dict[str, Any]:
-    return {"stage": failure.stage.value, "ended": failure.ended, "error": failure.error}
-
-
-def _failed(raw: dict[str, Any]) -> Measurement:
-    return Measurement(stage=Stage(raw["stage"]), ended=str(raw["ended"]), error=dict(raw["error"]))
-
-
-def _unusable(folder: Path, data: Path) -> str:
-    """What is wrong with the files that a job has left, empty for nothing."""
-    try:
-        found, planned = Bundle.open(folder / _DATA), Bundle.open(data)
-    except (OSError, ValueError) as problem:
-        return f"{_DATA}: {problem}"
-    if len(found) < len(planned):
-        return f"{len(found)} data sets of {len(planned)}"
-    if not _files(folder / _FILES):
-        return "no file"
-    return ""
-
-
-def _files(folder: Path) -> list[tuple[str, Path]]:
-    """(name, path) of the files below a folder."""
-    found = []
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(place) / name
-            found.append((path.relative_to(folder).as_posix(), path))
-    return found
-
-
-def _digest(files: list[tuple[str, Path]], main: str) -> str:
-    """Of the main file; of all of them where it is a folder."""
-    whole = hashlib.sha256()
-    chosen = [path for name, path in files if name == main] or [path for _, path in files]
-    for path in chosen:
-        with path.open("rb") as file:
-            while piece := file.read(1 << 20):
-                whole.update(piece)
-    return whole.hexdigest()
-
-
-def _info(result: dict[str, Any]) -> dict[str, str]:
-    found = result.get("info")
-    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A job's result; nothing where there is none."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

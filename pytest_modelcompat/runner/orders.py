@@ -154,10 +154,15 @@ def _copy(source: Path, target: Path) -> None:
 def place_adapter(file: Path, name: str, folder: Path) -> Path:
     """Put an adapter of another plugin into a folder of its own, for its module alone to be found.
 
+    Args:
+        file: the adapter, or exporter.
+        name: of its runtime, or export.
+        folder: of the process, which holds none yet.
+
     Returns:
         The module's file.
     """
-    target = folder / "adapter" / f"{_ADAPTER}{name}.py"
+    target = folder / "adapter" / f"{_ADAPTER}{name.replace('-', '_')}.py"
     target.parent.mkdir()
     shutil.copyfile(file, target)
     return target

@@ -21,7 +21,8 @@ from pytest_modelcompat.errors import producers as words
 from pytest_modelcompat.matrix.load_producers import requirements_of
 from pytest_modelcompat.results.model import CellStatus, Measurement
 from pytest_modelcompat.runner.command import StoppedError
-from pytest_modelcompat.runner.making import Made, Maker
+from pytest_modelcompat.runner.made import Made
+from pytest_modelcompat.runner.making import Maker
 from pytest_modelcompat.runner.places import Places
 from pytest_modelcompat.runner.settings import Members
 from pytest_modelcompat.worker.bundle import Bundle

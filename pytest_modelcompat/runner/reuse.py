@@ -25,9 +25,10 @@ from pytest_modelcompat.results.blobs import Blobs
 from pytest_modelcompat.results.kept import KeptCases
 from pytest_modelcompat.results.model import CellStatus, Stage, Status
 from pytest_modelcompat.runner.measure import CellEnd
+from pytest_modelcompat.runner.settings import Members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from pytest_modelcompat.environments.protocol import Prepared
     from pytest_modelcompat.results.kept import Brief
@@ -52,17 +53,17 @@ class Reuse:
         cache: the cache folder.
         run: id of the run that is going on, told by those who reuse its results later.
         started: when it started, ISO 8601.
-        adapters: of other plugins; they decide a result as our own code does.
+        members: whose adapters decide a result as our own code does; ours alone by default.
     """
 
     def __init__(
-        self, cache: Path, *, run: str, started: str, adapters: Mapping[str, Path] | None = None
+        self, cache: Path, *, run: str, started: str, members: Members | None = None
     ) -> None:
         self._folder = cache / "results"
         self._blobs = Blobs(self._folder)
         self._run = run
         self._started = started
-        self._adapters = adapters or {}
+        self._members = members or Members()
         self._works: dict[int, tuple[Workload, list[Any]]] = {}
 
     def key(self, planned: PlannedCell, prepared: Prepared) -> str:
@@ -88,7 +89,7 @@ class Reuse:
 
     def _adapter(self, runtime: str) -> str:
         """Digest of an adapter that another plugin brings."""
-        path = self._adapters.get(runtime)
+        path = self._members.adapter(runtime)
         return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
 
     def load(self, key: str, blobs: Blobs) -> tuple[CellEnd, KeptCases, list[Brief]] | None:

@@ -124,7 +124,7 @@ class Running:
                         settings.cache,
                         run=store.run.id,
                         started=store.run.started,
-                        adapters=settings.members.strange_runtimes,
+                        members=settings.members,
                     ),
                 )
             )

@@ -55,7 +55,9 @@ class Members:
             "checks": tuple(self.checks),
             "runtimes": tuple(self.runtimes),
             "kinds": self.strange_kinds,
-            "exports": {name: self.exporters[name].needs for name in self.strange_exporters},
+            "exports": {
+                name: each.needs for name, each in self.exporters.items() if self.exporter(name)
+            },
         }
 
     @property
@@ -67,17 +69,19 @@ class Members:
             if name not in KINDS
         }
 
-    @property
-    def strange_runtimes(self) -> dict[str, Path]:
-        """Adapters of other plugins: files that go into the cell."""
-        return {name: path for name, path in self.runtimes.items() if not of_the_worker(path)}
+    def adapter(self, runtime: str) -> Path | None:
+        """The file of a runtime's adapter that has to go into the cell; None: the worker has it."""
+        return _brought(self.runtimes.get(runtime))
 
-    @property
-    def strange_exporters(self) -> dict[str, Path]:
-        """Exporters of other plugins: files that go into the producer's environment."""
-        return {
-            name: each.path for name, each in self.exporters.items() if not of_the_worker(each.path)
-        }
+    def exporter(self, export: str) -> Path | None:
+        """Likewise of an exporter, into its producer's environment."""
+        known = self.exporters.get(export)
+        return _brought(known.path if known else None)
+
+
+def _brought(path: Path | None) -> Path | None:
+    """The file, where another plugin brings it."""
+    return None if path is None or of_the_worker(path) else path
 
 
 @dataclass(frozen=True, kw_only=True)

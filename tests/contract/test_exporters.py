@@ -19,7 +19,8 @@ from pytest_modelcompat.environments.cache import cache_folder
 from pytest_modelcompat.environments.protocol import Prepared
 from pytest_modelcompat.matrix.defaults import defaults
 from pytest_modelcompat.matrix.model import Producer
-from pytest_modelcompat.runner.making import Made, Maker
+from pytest_modelcompat.runner.made import Made
+from pytest_modelcompat.runner.making import Maker
 from pytest_modelcompat.runner.plan import Making
 from pytest_modelcompat.runner.producers import environment_of
 from pytest_modelcompat.runner.workplace import Workplace

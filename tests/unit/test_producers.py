@@ -19,7 +19,8 @@ from pytest_modelcompat.runner import producers
 from pytest_modelcompat.runner.attending import Ended
 from pytest_modelcompat.runner.closing import unanswered
 from pytest_modelcompat.runner.command import StoppedError
-from pytest_modelcompat.runner.making import Made, Maker
+from pytest_modelcompat.runner.made import Made
+from pytest_modelcompat.runner.making import Maker
 from pytest_modelcompat.runner.measure import CellEnd
 from pytest_modelcompat.runner.places import Places
 from pytest_modelcompat.runner.plan import Making
