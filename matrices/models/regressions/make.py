@@ -1,7 +1,7 @@
 """Make the small models of public issues, with inputs and right answers (see expectations.yaml).
 
     python make.py                # onnx and numpy: the ONNX ones
-    python make.py provider       # onnx and numpy: two convolutions and one mean
+    python make.py provider       # onnx and numpy: those of a provider
     python make.py old-binary     # xgboost==1.7.6: a model in the binary format that 3.1 dropped
     python make.py old-text       # lightgbm==3.3.5: a model file of the third major release
 
@@ -212,7 +212,7 @@ def old_text():
 
 
 def provider():
-    """Two convolutions and the mean of all that is left of a row."""
+    """A mean behind convolutions, the first of several least elements, sums along one axis."""
     from onnx import helper
 
     rng = np.random.default_rng(20357)
@@ -234,6 +234,37 @@ def provider():
          helper.make_node("ReduceMean", ["second"], ["y"], axes=[1, 2, 3], keepdims=0)],
         {"x": images}, {"y": second.mean(axis=(1, 2, 3)).astype("float32")}, opset=13,
         weights=weights,
+    )  # fmt: skip
+
+    far = np.array([[89, 89], [100, 88], [200, -10]], "float32")
+    wide = far.astype("float64")
+    wanted = np.log(np.exp(wide - wide.max(1, keepdims=True)).sum(1)) + wide.max(1)
+    for name, opset in (("log-sum-exp-12", 12), ("log-sum-exp", 13)):
+        write(
+            name, [helper.make_node("ReduceLogSumExp", ["x"], ["y"], axes=[1], keepdims=0)],
+            {"x": far}, {"y": wanted.astype("float32")}, opset=opset,
+        )  # fmt: skip
+
+    cube = np.arange(24, dtype="float32").reshape(2, 3, 4)
+    write(
+        "reduce-l1-axes",
+        [helper.make_node("ReduceL1", ["x"], ["y"], axes=[1], keepdims=1)],
+        {"x": cube}, {"y": cube.sum(1, keepdims=True)}, opset=13,
+    )  # fmt: skip
+
+    many = np.random.default_rng(27416).uniform(-10, 10, 64).astype("float32")
+    many[[9, 21, 40, 55]] = -np.inf
+    write(
+        "argmin-first-infinity",
+        [helper.make_node("ArgMin", ["x"], ["y"], axis=0, keepdims=1, select_last_index=0)],
+        {"x": many}, {"y": many.argmin(0, keepdims=True)}, opset=13,
+    )  # fmt: skip
+
+    few = np.full(16, -1, "int32")
+    few[:4] = 0
+    write(
+        "argmin-ties", [helper.make_node("ArgMin", ["x"], ["y"], axis=0, keepdims=1)],
+        {"x": few}, {"y": few.argmin(0, keepdims=True)}, opset=11,
     )  # fmt: skip
 
 
