@@ -15,7 +15,7 @@ FILES = sorted((ROOT / "matrices").glob("*.yaml"))
 EVERY = pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
 MODELS_ALONE = {
     "edge", "legacy", "tensorflow-compat", "torchscript-compat", "trees", "regressions",
-    "regressions-packaging", "regressions-providers", "custom-ops",
+    "regressions-packaging", "regressions-providers", "custom-ops", "phone",
 }  # fmt: skip
 THREAD = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+/(issues|pull)/\d+")
 EXACT = re.compile(r"[a-z0-9-]+==\d+(\.\d+)+")

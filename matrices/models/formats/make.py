@@ -7,6 +7,7 @@
     python make.py plain          # tensorflow-cpu==2.20.0: channels last, and a flex operator
     python make.py keras          # tensorflow-cpu==2.20.0
     python make.py opset9         # onnx, numpy: as MXNet's import wants it
+    python make.py opset13        # onnx, numpy: as the package for phones wants it
     python make.py torchscript    # torch of any release, makes scripted-RELEASE.pt, traced-…
     python make.py exported       # torch from 2.1 on, makes exported-RELEASE.pt2
     python make.py mxnet          # mxnet==1.9.1, Python 3.8, numpy<1.24
@@ -356,7 +357,17 @@ def mxnet():
 
 
 def opset9():
-    """IR 3 and opset 9, with the weights among the inputs: what its importer was written for."""
+    """IR 3, with the weights among the inputs: what MXNet's importer was written for."""
+    convolutions(9, ir=3, fed=True)
+
+
+def opset13():
+    """Within what ONNX Runtime's package for phones was built with: opsets 12 to 15."""
+    convolutions(13, ir=7, fed=False)
+
+
+def convolutions(number, ir, fed):
+    """digits-cnn in an opset; `fed`: its weights are inputs, too."""
     from onnx import TensorProto, helper, numpy_helper, save_model
 
     held, node = load("weights.npz"), helper.make_node
@@ -370,7 +381,8 @@ def opset9():
         node("Flatten", ["e"], ["f"]),
         node("Gemm", ["f", "last", "last_bias"], ["logits"], transB=1),
     ]
-    shapes = {"image": (16, 1, 8, 8), **{name: array.shape for name, array in held.items()}}
+    shapes = {"image": (16, 1, 8, 8)}
+    shapes.update({name: array.shape for name, array in held.items()} if fed else {})
     graph = helper.make_graph(
         nodes, "digits-cnn",
         [helper.make_tensor_value_info(*pair) for pair in
@@ -378,9 +390,8 @@ def opset9():
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, (16, 10))],
         [numpy_helper.from_array(array, name) for name, array in held.items()],
     )  # fmt: skip
-    opset = [helper.make_opsetid("", 9)]
-    save_model(helper.make_model(graph, opset_imports=opset, ir_version=3),
-               str(HERE / "opset9.onnx"))  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", number)], ir_version=ir)
+    save_model(model, str(HERE / "opset{}.onnx".format(number)))
 
 
 # --- trees --------------------------------------------------------------------------------------
@@ -446,6 +457,7 @@ PARTS = {
         plain,
         keras,
         opset9,
+        opset13,
         torchscript,
         exported,
         mxnet,

@@ -3,6 +3,8 @@
 import importlib
 import os
 
+from ._ort_mobile import LISTS
+
 __all__ = ["provider_options", "session_options"]
 
 _LEVELS = {
@@ -14,7 +16,7 @@ _LEVELS = {
 _MODES = {"sequential": "ORT_SEQUENTIAL", "parallel": "ORT_PARALLEL"}
 _PLAIN = frozenset({
     "custom_ops", "device", "execution_mode", "graph_optimization", "inter_threads", "log_severity",
-    "provider_library", "register", "threads",
+    "mobile", "provider_library", "register", "threads",
 })  # fmt: skip
 _PROVIDER = "provider."
 
@@ -29,6 +31,8 @@ def session_options(ort, options):
         if name not in _PLAIN and "." not in name:
             raise ValueError("onnxruntime has no option {!r}".format(name))
     found = ort.SessionOptions()
+    if "mobile" in options:
+        _one_of(options, "mobile", None, LISTS)
     level = _one_of(options, "graph_optimization", "all", _LEVELS)
     found.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
     mode = _one_of(options, "execution_mode", "sequential", _MODES)

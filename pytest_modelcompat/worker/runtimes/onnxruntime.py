@@ -4,13 +4,14 @@ Options beside `graph_optimization`: `threads` (within a node), `inter_threads`,
 `execution_mode` (sequential, parallel), `log_severity` (0 to 4), `provider.KEY` (an option of the
 provider), any other key with a dot (a session config entry, word for word), `provider_library`
 (path of a plug-in provider's library, or the module that knows it), `register` (the name to
-register it by; default: the provider's) and `device` (which of its devices).
+register it by; default: the provider's), `device` (which of its devices) and `mobile` (a list for
+phones that models have to keep to, see `_ort_mobile.py`).
 """
 
 import importlib
 import os
 
-from . import _ort_probe
+from . import _ort_mobile, _ort_probe
 from ._ort_options import provider_options, session_options
 from ._ort_placement import RECORD, Profile
 from ._ort_session import CPU, Session
@@ -56,8 +57,10 @@ class Adapter:
 
     def unavailable(self, provider, options):
         """Try the provider with one node; whatever the runtime then says is the reason."""
-        if provider == CPU:
-            return None
+        listed = (options or {}).get("mobile")
+        reason = listed and _ort_mobile.missing(self.ort, listed)
+        if reason or provider == CPU:
+            return reason or None
         told = dict(options or {})
         told.setdefault("log_severity", "2")
         with _ort_probe.spoken() as words:
@@ -74,6 +77,8 @@ class Adapter:
         options = options or {}
         if isinstance(model, memoryview):
             model = bytes(model)
+        if "mobile" in options:
+            _ort_mobile.check(model, options["mobile"])
         profile = None
         if provider != CPU and not self.recordable:
             profile = self.profile(provider, options)
