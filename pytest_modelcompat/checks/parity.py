@@ -78,6 +78,7 @@ def workload(
         repeats=entry.repeats,
         tolerances=entry.tolerance or None,
         makings=tuple(done.makings),
+        files=done.files,
     )
 
 
@@ -88,6 +89,7 @@ class _Work:
     models: dict[str, Path] = field(default_factory=dict)
     makings: list[Making] = field(default_factory=list)
     digests: list[tuple[str, str]] = field(default_factory=list)
+    files: dict[str, dict[str, str]] = field(default_factory=dict)  # unit -> file -> sha256
 
     def digest(self, entry: CheckEntry) -> str:
         """Of everything that decides what is measured."""
@@ -201,10 +203,16 @@ def _add(done: _Work, model: Model, variant: _Variant, folder: Path) -> None:
     for name, file in files.files:
         done.models[name] = file
     try:
-        done.digests += files.digests()
+        told = files.digests()
         model_bytes = variant.files.size()  # without the operators' libraries
     except OSError as problem:
         raise DataError(words.unreadable_model(model.name, _why(problem))) from problem
+    done.digests += told
+    own = {name for name, _ in variant.files.files}
+    if own:
+        done.files[model.name] = {
+            name.partition("/")[2]: digest for name, digest in told if name in own
+        }
     making = None
     if variant.making is not None:
         making = len(done.makings)

@@ -63,6 +63,28 @@ def folder_as_model(path: str, ending: str) -> Sentence:
     )
 
 
+def mlmodel_unreadable(folder: str, why: str) -> Sentence:
+    """A model folder of MLflow's whose description cannot be read."""
+    return Sentence(f"MLmodel in {shown(folder)} cannot be read: {why}", "Name the model's file.")
+
+
+def mlmodel_without_file(folder: str, name: str) -> Sentence:
+    """A description that names what is not there."""
+    return Sentence(
+        f"MLmodel in {shown(folder)} names {shown(name)}, which is no file in that folder.",
+        "Save the model again, or name the model's file.",
+    )
+
+
+def mlmodel_without_flavor(folder: str, found: list[str], known: list[str]) -> Sentence:
+    """A model of another framework."""
+    told = ", ".join(map(shown, found)) or "none"
+    return Sentence(
+        f"MLmodel in {shown(folder)} has no flavor whose file is read from it; it has {told}.",
+        f"Known are {', '.join(known)}; of others name the file, or folder, of the model itself.",
+    )
+
+
 def library_is_no_file() -> Sentence:
     """A folder in place of a library."""
     return Sentence("A library of operators is a file.", "Name the .so file.")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.errors import matrix_checks as check_words
 from pytest_modelcompat.matrix import grammar
 from pytest_modelcompat.matrix.load_values import existing_path
+from pytest_modelcompat.matrix.mlflow import MLMODEL, model_within
 from pytest_modelcompat.matrix.yaml_nodes import TextNode
 from pytest_modelcompat.paths import on_disk, text_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_modelcompat.matrix.load_values import Context
     from pytest_modelcompat.matrix.yaml_nodes import Node
 
@@ -67,10 +66,19 @@ def model_paths(context: Context, node: Node | None) -> list[tuple[str, Path]]:
 
 
 def _fitting(context: Context, node: Node, found: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
-    """Those that can be what their names say; a folder for a format of one file is told."""
+    """Those that can be what their names say; a folder for a format of one file is told.
+
+    A folder of MLflow's is the file in it that its description names.
+    """
     fitting = []
     for name, path in found:
-        if path.suffix in _FILES and path.is_dir() and not _is_saved_model(path):
+        if (path / MLMODEL).is_file():
+            within = model_within(path)
+            if isinstance(within, Path):
+                fitting.append((name, within))
+            else:
+                context.reader.tell(within, node)
+        elif path.suffix in _FILES and path.is_dir() and not _is_saved_model(path):
             context.reader.tell(check_words.folder_as_model(path.name, path.suffix), node)
         else:
             fitting.append((name, path))

@@ -165,6 +165,8 @@ def _units(workload: Workload) -> Iterator[str]:
         impossible = {case.name: case.not_run for case in members if case.not_run}
         if impossible:
             shown["not_run"] = impossible
+        if files := workload.files.get(unit):
+            shown["files"] = dict(files)
         yield _dump(shown)
 
 

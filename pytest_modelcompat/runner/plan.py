@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcompat.environments.protocol import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pytest_modelcompat.matrix.model import Cell, CheckEntry, Matrix, Producer, Tolerances
@@ -86,6 +86,7 @@ class Workload:
         tolerances: given by the matrix; the defaults apply where a type is missing. None for
             op_support without one: the suite's own, from the bundle.
         makings: model files that producers have yet to make.
+        files: unit -> file of its model, in its folder -> sha256; built ones are not yet there.
     """
 
     check: str
@@ -97,6 +98,7 @@ class Workload:
     repeats: int = 1
     tolerances: Tolerances | None = None
     makings: tuple[Making, ...] = ()
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @cached_property
     def units(self) -> dict[str, tuple[int, ...]]:

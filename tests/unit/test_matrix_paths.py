@@ -146,3 +146,72 @@ def test_libraries_are_files_of_a_model_that_is_one(folder):
     built = "build: b.py::b, producers: [{framework: onnx==1.18.0, export: onnx}]"
     (folder / "b.py").write_text("", "utf-8")
     assert "belong to `path`" in told(folder, f"{{name: net, {built}, libraries: [b.py]}}")
+
+
+ONNX_FLAVOR = """\
+flavors:
+  onnx:
+    code: null
+    data: model.onnx
+    onnx_version: 1.18.0
+  python_function:
+    data: model.onnx
+    env: {conda: conda.yaml, virtualenv: python_env.yaml}
+    loader_module: mlflow.onnx
+mlflow_version: 3.17.2
+signature:
+  inputs: '[{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 4]}}]'
+"""
+
+
+@pytest.fixture
+def saved(folder: Path) -> Path:
+    place = folder / "models" / "saved"
+    place.mkdir()
+    (place / "MLmodel").write_text(ONNX_FLAVOR, "utf-8")
+    (place / "model.onnx").write_bytes(b"")
+    return place
+
+
+def test_a_folder_of_mlflow_is_the_file_that_it_names(folder, saved):
+    assert names(folder, "models/saved") == {"net": "models/saved/model.onnx"}
+    assert names(folder, "models/s*") == {"net-saved": "models/saved/model.onnx"}
+    saved.rename(saved.with_name("saved.onnx"))
+    assert names(folder, "models/saved.onnx") == {"net": "models/saved.onnx/model.onnx"}
+
+
+@pytest.mark.parametrize(
+    ("flavor", "file"),
+    [("sklearn: {pickled_model: model.pkl}", "model.pkl"),
+     ("xgboost: {data: model.ubj}", "model.ubj"),
+     ("lightgbm: {data: in/model.txt}", "in/model.txt")],
+)  # fmt: skip
+def test_flavors_that_a_runtime_reads(folder, saved, flavor, file):
+    (saved / "MLmodel").write_text(f"flavors: {{{flavor}, python_function: {{}}}}\n", "utf-8")
+    (saved / file).parent.mkdir(exist_ok=True)
+    (saved / file).write_bytes(b"")
+    assert names(folder, "models/saved") == {"net": f"models/saved/{file}"}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("flavors: {pytorch: {model_data: data}}", "it has 'pytorch'"),
+        ("flavors: [onnx]", "it has none"),
+        ("- onnx", "it has none"),
+        ("flavors: {onnx: {data: {}}}", "it has 'onnx'"),
+        ("flavors: {onnx: {data: gone.onnx}}", "names 'gone.onnx', which is no file"),
+        ("flavors: {onnx: {data: ../a.onnx}}", "names '../a.onnx', which is no file"),
+        ("flavors: {onnx: {data: /etc/hostname}}", "which is no file in that folder"),
+        ("flavors: {onnx: {data: link.onnx}}", "names 'link.onnx', which is no file"),
+        ("flavors: {onnx: {data: out/b.onnx}}", "names 'out/b.onnx', which is no file"),
+        ("flavors: {onnx: {data: .}}", "which is no file in that folder"),
+        ("flavors: &a {onnx: *a}", "MLmodel in 'saved' cannot be read"),
+        ("", "MLmodel in 'saved' cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_a_folder_of_mlflow(folder, saved, content, said):
+    (saved / "MLmodel").write_text(content, "utf-8")
+    (saved / "link.onnx").symlink_to(folder / "models" / "a.onnx")
+    (saved / "out").symlink_to(folder / "models")
+    assert said in told(folder, "{name: net, path: models/saved}")

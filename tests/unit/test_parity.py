@@ -6,6 +6,7 @@ import io
 import os
 import zipfile
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -498,6 +499,20 @@ def test_the_scale_of_quantized_outputs_is_known(tmp_path):
     found = plan(tmp_path, Model(name="n", path=tmp_path / "q.onnx"))
     bundle, at = the_case(found)
     assert bundle.case(at)["quantized"] == {"y": 0.25, "q": 1.0}
+
+
+def test_the_files_of_a_model_are_told_by_their_digests(tmp_path):
+    folder = tmp_path / "saved"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"graph")
+    (folder / "variables" / "variables.index").write_bytes(b"index")
+    found = plan(tmp_path, Model(name="n", path=folder, reference="none"))
+    assert found.files == {
+        "n": {
+            "saved/saved_model.pb": sha256(b"graph").hexdigest(),
+            "saved/variables/variables.index": sha256(b"index").hexdigest(),
+        }
+    }
 
 
 # Built models ------------------------------------------------------------------------------------
