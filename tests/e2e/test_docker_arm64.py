@@ -20,6 +20,7 @@ pytestmark = [
     pytest.mark.skipif(os.uname().machine == "aarch64", reason="nothing is emulated here"),
 ]
 
+ROOT = Path(__file__).resolve().parents[2]
 BOARD = {"id": "board", "image": engine.ARM64, "platform": "linux/arm64"}
 OPTIONS = ("--compat-matrix=matrices/m.yaml", "--compat-fresh", *PLUGIN)
 EMULATED = "emulated: aarch64 on another processor; time limits are 10 times as long"
@@ -89,3 +90,44 @@ def test_time_limits_are_ten_times_as_long(tmp_path: Path) -> None:
     (cell,) = result.run["cells"]
     assert cell["seconds"]["run"] >= 23  # both waited for
     assert engine.left() == []
+
+
+BOARDS = {  # release -> what becomes of its models
+    "tflite-runtime==2.14.0": "passed",
+    "ai-edge-litert==1.4.0": "passed",
+    "ai-edge-litert==2.3.0": "crashed",
+}
+
+
+def test_the_boards_of_the_edge(tmp_path: Path) -> None:
+    """`matrices/edge.yaml`, its arm64 cells, as they are shipped."""
+    files = {
+        path.relative_to(ROOT).as_posix(): path.read_bytes()
+        for path in (
+            ROOT / "matrices" / "edge.yaml",
+            ROOT / "matrices" / "known" / "edge.yaml",
+            *(ROOT / "matrices" / "models" / "formats").iterdir(),
+        )
+        if path.is_file()
+    }
+    before = engine.everything()
+    result = Project(files | {"pytest.ini": "[pytest]\n"}).run(
+        tmp_path, "--compat-matrix=matrices/edge.yaml", "--compat-select=image:*-arm64",
+        "--compat-fresh", *PLUGIN, timeout=580,
+    )  # fmt: skip
+    assert result.code == 0, result.out[-3000:]
+    assert {cell["axes"]["framework"]: cell["status"] for cell in result.run["cells"]} == (
+        dict.fromkeys(BOARDS, "completed")
+    )
+    for cell in result.run["cells"]:
+        facts = cell["attestation"]
+        assert (facts["machine"], facts["emulated"]) == ("aarch64", True)
+        assert any(note.startswith(EMULATED) for note in cell["notes"])
+        assert cell["counts"] == {BOARDS[cell["axes"]["framework"]]: 4}
+    for case in result.cases:
+        if case["status"] == "crashed":
+            assert (case["stage"], case["error"]["signal"]) == ("load", "SIGSEGV")
+            assert (case["outcome"], case["known"]) == ("xfail", "litert-2.3.0-arm64")
+        else:
+            assert list(case["ran_on"]) == ["cpu"]
+    assert engine.everything() == before
