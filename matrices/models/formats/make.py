@@ -391,7 +391,7 @@ def convolutions(number, ir, fed):
         [numpy_helper.from_array(array, name) for name, array in held.items()],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", number)], ir_version=ir)
-    save_model(model, str(HERE / "opset{}.onnx".format(number)))
+    save_model(model, str(HERE / f"opset{number}.onnx"))
 
 
 # --- trees --------------------------------------------------------------------------------------
