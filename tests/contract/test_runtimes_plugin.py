@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
 ASK = """
-import json, sys
+import json, os, runpy, sys
+if "MODELCOMPAT_COVERAGE" in os.environ:
+    runpy.run_path(os.environ["MODELCOMPAT_COVERAGE"])
 sys.path.insert(0, sys.argv[1])
 from pytest_modelcompat.worker.runtimes import adapter
 made = adapter("onnxruntime", "onnxruntime-ep-openvino")

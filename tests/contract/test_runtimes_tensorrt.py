@@ -123,7 +123,8 @@ def test_the_vendors_wheel_says_what_is_missing_here(tmp_path: Path) -> None:
         runtime="tensorrt", requirements=(WHEEL, "numpy"), python="3.10", provider="", refuses={}
     )
     ask = (
-        "import json, sys; sys.path.insert(0, sys.argv[1]);"
+        "import json, os, runpy, sys; observer = os.environ.get('MODELCOMPAT_COVERAGE');"
+        "observer and runpy.run_path(observer); sys.path.insert(0, sys.argv[1]);"
         "from pytest_modelcompat.worker.runtimes import adapter;"
         "made = adapter('tensorrt', 'tensorrt-cu12-bindings');"
         "print(json.dumps([made.info(), made.unavailable('cuda', {})]))"
