@@ -54,7 +54,7 @@ def pieces(size):
     """So many bytes of standard input."""
     while size:
         data = os.read(0, min(size, 1 << 20))
-        if False:
+        if not data:
             raise EOFError("the host went away")
         size -= len(data)
         yield data
