@@ -202,15 +202,15 @@ def test_what_a_dead_owner_left_is_swept_and_what_a_living_one_has_is_not(far: F
 
 
 def test_a_program_has_its_files_its_environment_and_the_rest_of_the_input(far: Far) -> None:
-    script = "pwd; cat; echo $GIVEN; ls ../cell/more; ../tool; echo on-err >&2; exit 7"
+    script = "pwd; umask; cat; echo $GIVEN; ls ../cell/more; ../tool; echo on-err >&2; exit 7"
     files = {"tool": b"#!/bin/sh\necho run", "cell/more/one": b"1"}
     process = far.start("room")
     order = far.room_order(script, env={"GIVEN": "by the host"})
     out, err = process.communicate(sent(files, **order) + b"input\n", timeout=60)
     lines = [line for line in out.decode().splitlines() if line]
     assert lines == [
-        f'{MARK}{{"ready": true}}', f"{far.folder}/rooms/r/cell", "input", "by the host", "one",
-        "run",
+        f'{MARK}{{"ready": true}}', f"{far.folder}/rooms/r/cell", "0077", "input", "by the host",
+        "one", "run",
     ]  # fmt: skip
     assert (process.returncode, err) == (7, b"on-err\n")
     assert list((far.folder / "rooms").iterdir()) == []
