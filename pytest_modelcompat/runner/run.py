@@ -148,7 +148,8 @@ class Running:
             for planned in run.plan.cells
         )
         sharded = run.settings.shard[1] > 1  # other cells of the matrix run elsewhere
-        run.verdicts.close(run.store, run.board, whole=whole, sharded=sharded)
+        every = whole and run.settings.select is None  # what else would an entry have been for?
+        run.verdicts.close(run.store, run.board, whole=every, sharded=sharded)
         if sharded and whole:
             run.store.set_run(replace(run.store.run, known=run.verdicts.seen()))
         run.store.set_judgements(list(settled(run.plan, run.store)))

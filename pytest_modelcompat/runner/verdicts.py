@@ -163,7 +163,7 @@ class Verdicts:
         Args:
             store: every planned case has a record.
             board: of the same run.
-            whole: nothing was deselected or stopped.
+            whole: nothing was left out, deselected or stopped.
             sharded: other cells of the matrices run elsewhere; what a known issue does there is
                 for `modelcompat merge` to see.
         """

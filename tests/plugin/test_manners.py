@@ -294,3 +294,15 @@ def test_known_issues_that_selected_nothing_are_told(tmp_path) -> None:
     assert result.code == 0, result.out
     assert "known issue never: selected nothing" in result.out
     assert any("never" in note for note in result.run["run"]["notes"])
+
+
+def test_a_known_issue_of_cells_that_were_left_out_is_not_called_stale(tmp_path) -> None:
+    text = MATRIX.replace("axes:", "axes:\n  env: {HERE: [one, two]}", 1)
+    known = "- {id: elsewhere, match: {env.HERE: two}, status: failed, reason: none}\n"
+    project = PROJECT.with_file("matrices/m.yaml", text + "known_issues: [known.yaml]\n")
+    project = project.with_file("matrices/known.yaml", known)
+    result = project.run(tmp_path, OPTION, "--compat-select=env.HERE:one")
+    assert result.code == 0, result.out
+    assert [cell["axes"]["env.HERE"] for cell in result.run["cells"]] == ["one"]
+    assert "selected nothing" not in result.out
+    assert not any("elsewhere" in note for note in result.run["run"].get("notes", ()))
