@@ -102,9 +102,8 @@ const UNITS = 14; // named above the list
  * @param {Uint32Array} rows @param {string} query @returns {Child[]} */
 function unitCounts(rows, query) {
   const counts = new Uint32Array(run.units.length);
-  const { key } = run.columns;
-  const { keys } = run;
-  for (const row of rows) counts[keys[key[row]][0]]++;
+  const cases = countsOf(rows, run.columns.key, run.keys.length);
+  for (let key = 0; key < cases.length; key++) if (cases[key]) counts[run.keys[key][0]] += cases[key];
   const found = [...counts.keys()].filter((unit) => counts[unit]).sort((a, b) => counts[b] - counts[a] || a - b);
   if (!found.length) return [el("span", { class: "dim" }, "No case fits all of it. Take a word out, or see ", el("a", { href: casesAddress("") }, "everything"), ".")];
   const operators = found.filter((unit) => run.units[unit][0] === "op_support").length;
@@ -158,8 +157,7 @@ const casesView = {
     this.query = query;
     this.found = worstFirst(search(filter));
     byId("mc-problems").textContent = filter.problems.join("; ");
-    const counts = new Uint32Array(run.states.length);
-    for (const row of this.found) counts[run.columns.state[row]]++;
+    const counts = countsOf(this.found, run.columns.state, run.states.length);
     const told = `${count(this.found.length)} of ${plural(run.rows, "case")}`;
     put(byId("mc-found"), el("b", null, told), ...run.states.map((/** @type {State} */ state, /** @type {number} */ n) => counts[n] > 0 && el("a", { class: "narrow", href: casesAddress(`${query} is:${state.key}`.trim()), title: "only these" }, counted(state, counts[n]))));
     put(byId("mc-units"), ...unitCounts(this.found, query));

@@ -64,8 +64,10 @@ function caseOf(row) {
 const nameOf = (column, row) => run.names[column][run.columns[column][row]];
 
 /** Error over tolerance; null where there is none. @param {number} row @returns {number | null} */
-function ratioOf(row) {
-  const raw = run.columns.ratio[row];
+const ratioOf = (row) => ratioFrom(run.columns.ratio[row]);
+
+/** The same from what the column holds. @param {number} raw @returns {number | null} */
+function ratioFrom(raw) {
   const { scale, none, zero, infinite } = run.ratio;
   if (raw === none) return null;
   if (raw === zero) return 0;

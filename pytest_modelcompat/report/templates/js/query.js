@@ -257,7 +257,12 @@ function search(filter) {
       }
     }
   }
-  for (const test of ratio) for (let row = 0; row < alive.length; row++) alive[row] &= alive[row] && Number(test(ratioOf(row)));
+  for (const test of ratio) {
+    const codes = new Uint8Array(2 ** 16); // of 16 bits, the sign among them
+    for (let raw = -(2 ** 15); raw < 2 ** 15; raw++) codes[raw & 0xffff] = Number(test(ratioFrom(raw)));
+    const { ratio: values } = run.columns;
+    for (let row = 0; row < alive.length; row++) alive[row] &= codes[values[row] & 0xffff];
+  }
   const found = new Uint32Array(run.rows);
   let n = 0;
   for (let row = 0; row < alive.length; row++) if (alive[row]) found[n++] = row;
@@ -269,11 +274,22 @@ function worstFirst(rows) {
   const { state, change } = run.columns;
   const NEW = run.changes.indexOf("new");
   const width = run.states.length;
-  const place = (/** @type {number} */ row) => (change[row] === NEW ? 0 : width) + state[row];
+  const ranks = new Uint8Array(rows.length);
   const ends = new Uint32Array(2 * width + 1);
-  for (const row of rows) ends[place(row) + 1]++;
+  for (let n = 0; n < rows.length; n++) {
+    ranks[n] = (change[rows[n]] === NEW ? 0 : width) + state[rows[n]];
+    ends[ranks[n] + 1]++;
+  }
   for (let n = 1; n < ends.length; n++) ends[n] += ends[n - 1];
   const out = new Uint32Array(rows.length);
-  for (const row of rows) out[ends[place(row)]++] = row;
+  for (let n = 0; n < rows.length; n++) out[ends[ranks[n]]++] = rows[n];
   return out;
+}
+
+/** How often each code of a column is among some rows.
+ * @param {Uint32Array} rows @param {Column} column @param {number} codes */
+function countsOf(rows, column, codes) {
+  const counts = new Uint32Array(codes);
+  for (let n = 0; n < rows.length; n++) counts[column[rows[n]]]++;
+  return counts;
 }

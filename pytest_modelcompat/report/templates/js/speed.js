@@ -201,11 +201,12 @@ const speedView = {
       }
     });
     const axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 }, font: `12px ${look.fontFamily}` };
+    const every = (/** @type {any} */ u) => Math.ceil((versions.length * 56) / Math.max(1, u.width - 110)); // labels that have room
     const width = () => Math.max(240, Math.min(1200, node.clientWidth));
     this.plot = new uPlot({
       width: width(), height: 260, series, bands, legend: { show: false }, cursor: { show: false }, padding: [12, 24, 0, 0],
       scales: { x: { time: false, range: [-0.3, versions.length - 0.7] }, y: { range: (/** @type {any} */ _u, /** @type {number} */ _min, /** @type {number} */ max) => [0, Math.min(max || 1, most * 2) * 1.08] } },
-      axes: [{ ...axis, splits: () => versions.map((_, n) => n), values: (/** @type {any} */ _u, /** @type {number[]} */ at) => at.map((n) => shorten(versions[n] ?? "", 12)), space: 40 },
+      axes: [{ ...axis, splits: () => versions.map((_, n) => n), values: (/** @type {any} */ u, /** @type {number[]} */ at) => at.map((n) => (n % every(u) ? "" : shorten(versions[n] ?? "", 12))), space: 40 },
         { ...axis, size: 84, values: (/** @type {any} */ _u, /** @type {number[]} */ at) => at.map((v) => (v ? metric.text(v) : "0")) }],
     }, data, node);
     this.watch = new ResizeObserver(() => { const w = width(); if (this.plot && this.plot.width !== w) this.plot.setSize({ width: w, height: 260 }); });
