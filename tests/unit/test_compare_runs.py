@@ -49,6 +49,7 @@ SIDES = {
         ("unsupported", "passed", "FIXED", False),
         ("unsupported", "gated", None, False),
         ("unsupported", "failed", "NEW-FAIL", True),
+        ("unsupported", "forbidden", "STILL-FAIL", False),
         ("flaky", "flaky", "FLAKY", False),
         ("flaky", "passed", "FLAKY", False),
         ("not_run", "failed", "NEW-FAIL", True),
