@@ -64,6 +64,14 @@ def cannot_write(path: Path | str, error: BaseException) -> WriteError:
                 file=path,
             )
         )
+    if number == errno.ENOENT:
+        return WriteError(
+            Problem(
+                message="The folder that this is to be written into does not exist.",
+                hint="Make it first, or name another one.",
+                file=path,
+            )
+        )
     return WriteError(
         Problem(
             message=f"Writing failed: {words}.",
@@ -194,6 +202,14 @@ def bad_digest(digest: str) -> StoredRunProblem:
 
 def no_stored_run(folder: Path, *, unfinished: bool) -> StoredRunProblem:
     """The folder has no run.json."""
+    if folder.is_file():
+        return StoredRunProblem(
+            Problem(
+                message="This is a file, and a stored run is a folder.",
+                hint="Name the folder that was given to --compat-report.",
+                file=folder,
+            )
+        )
     if unfinished:
         return StoredRunProblem(
             Problem(

@@ -311,6 +311,8 @@ def _nothing(cell: Cell, move: Walk) -> Verdict:
     words = _STATUS_WORDS.get(cell.status, f"the cell ended {cell.status or 'without a status'}")
     if cell.stage and cell.status == "environment_failed":
         words += f" (it failed at {cell.stage})"
+    if cell.status == "misconfigured" and cell.stage == "load":  # an option that it does not have
+        words = "the runtime refused how the cell is configured"
     known = f", known as {cell.known}" if cell.known else ""
     return _verdict("unknown", words + known, reason=cell.reason)
 

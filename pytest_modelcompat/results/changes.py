@@ -130,9 +130,9 @@ def kind_of(before: Side | None, after: Side | None) -> Kind | None:
         return _without_data(before, after)
     if Status.NONDETERMINISTIC in (before.status, after.status):
         return Kind.FLAKY
-    if after.outcome in FAILS and excused(before, after.status):
-        return Kind.STILL_FAIL  # only what counts as a failure has changed
-    return _by_level(_level(before), _level(after))
+    # Where only what counts as a failure has changed, the answer is as wrong as before.
+    same = after.outcome in FAILS and excused(before, after.status)
+    return Kind.STILL_FAIL if same else _by_level(_level(before), _level(after))
 
 
 def _without_data(before: Side, after: Side) -> Kind | None:

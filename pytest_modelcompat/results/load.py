@@ -192,6 +192,8 @@ def load(folder: Path | str) -> Run:
     """
     folder = Path(folder)
     path = folder / RUN
+    if folder.is_file():
+        raise errors.no_stored_run(folder, unfinished=False)
     try:
         with open_plain(path) as file:
             data = _json(path, file)

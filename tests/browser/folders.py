@@ -38,6 +38,7 @@ class Made:
     provider: str = "CPUExecutionProvider"
     matrix: str = "m"
     reason: str = ""
+    stage: str | None = None
     notes: tuple[str, ...] = ()
     per_unit: int = 1  # cases of one operator
     models: dict[str, tuple[str, float | str | None]] = field(default_factory=dict)
@@ -66,7 +67,7 @@ def small(folder: Path, cells: Sequence[Made], **info: Any) -> Path:
             "id": identity, "matrix": made.matrix, "axes": axes, "status": made.status,
             "outcome": "ok" if made.status == "completed"
             else "not_ok" if made.status in bad else "info",
-            "stage": "import" if made.status == "environment_failed" else None,
+            "stage": made.stage or ("import" if made.status == "environment_failed" else None),
             "reason": made.reason, "notes": list(made.notes), "environment": {"id": "e"},
             "counts": counts,
         })  # fmt: skip

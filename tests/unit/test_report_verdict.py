@@ -91,6 +91,15 @@ def test_table(  # noqa: PLR0917 - a row of the table
     assert rest in verdict.rest
 
 
+def test_an_option_that_the_runtime_refuses_is_not_told_as_a_provider_that_ran_nothing(
+    tmp_path: Path,
+):
+    refused = Made(version="1.1", cases="OO", status="misconfigured", stage="load")
+    verdict = only(tmp_path, Made(version="1.0", cases="PP"), refused)
+    assert verdict.kind == "unknown"
+    assert verdict.detail == "the runtime refused how the cell is configured"
+
+
 @pytest.mark.parametrize(
     ("status", "cases", "kind", "detail"),
     [
