@@ -117,7 +117,7 @@ def adopt(source: Path, folder: Path) -> None:
         StoreProblem: the other one is missing or damaged, or foreign files are in the way.
         WriteError: the disk is full or the folder read-only.
     """
-    found = check_store(source / STORE)
+    check_store(source / STORE)  # and no more: it is not ours to bring up
     path = folder / STORE
     if _inspect(path) is None:
         _refuse_foreign(folder)
@@ -125,7 +125,6 @@ def adopt(source: Path, folder: Path) -> None:
     try:
         with closing(reader(source / STORE)) as old, closing(connect(new)) as copy:
             old.backup(copy)
-        upgrade(new, found)  # never the other folder's own
         _settle(path)
         new.replace(path)
     except (OSError, sqlite3.Error) as error:

@@ -80,6 +80,9 @@ def test_none_only_has_to_run(tmp_path) -> None:
     result = project("none").run(tmp_path, "--compat-matrix=matrices/m.yaml")
     assert {case["status"] for case in result.cases} == {"passed"}
     assert {case.get("reference", {"kind": "none"})["kind"] for case in result.cases} == {"none"}
+    again = project("none").run(tmp_path / "again", "--compat-matrix=matrices/m.yaml")
+    for each in (result, again):  # measured, and reused
+        assert {case["model_bytes"] for case in each.cases} == {len(scaled("m", 2.0))}
 
 
 def test_given_data_that_is_wrong_fails_until_it_is_the_baseline(tmp_path) -> None:
