@@ -61,6 +61,11 @@ print(json.dumps({
 """
 
 
+# As Python calls its platform there: API level and ABI (PEP 738).
+_ANDROID = re.compile(r"android-(?P<level>\d+)-(?P<abi>\w+)")
+_ABIS = {"arm64_v8a": "aarch64-linux-android", "x86_64": "x86_64-linux-android"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Interpreter:
     """A Python that was run and said this of itself."""
@@ -89,6 +94,8 @@ class Interpreter:
     @property
     def uv_platform(self) -> str | None:
         """The newest platform of uv's that this one can run; None where uv has none."""
+        if android := _ANDROID.fullmatch(self.platform):
+            return _ABIS.get(android["abi"])
         machine = {"arm64": "aarch64", "amd64": "x86_64"}.get(self.machine, self.machine)
         if self.glibc is None:
             known = machine in {"x86_64", "aarch64"} and "glibc" not in self.libc
@@ -109,6 +116,12 @@ class Interpreter:
             "--python", sys.executable, "--python-version", self.version,
             "--python-platform", str(self.uv_platform),
         )  # fmt: skip
+
+    @property
+    def uv_variables(self) -> dict[str, str]:
+        """Environment variables that tell uv what its options cannot."""
+        android = None if self.here else _ANDROID.fullmatch(self.platform)
+        return {"ANDROID_API_LEVEL": android["level"]} if android else {}
 
     @property
     def identity(self) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ def resolve(
         fresh: ask, even where an answer is kept.
     """
     began = time.monotonic()
-    env = uv.tool_environment(environ)
+    env = {**uv.tool_environment(environ), **interpreter.uv_variables}
     kept = cache / "locks" / f"{_key(spec, interpreter, env)}.json"
     entry = _read(kept)
     if entry is not None and not fresh and (spec.exclude_newer or _age(entry) < LIFETIME):

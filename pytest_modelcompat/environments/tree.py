@@ -160,7 +160,7 @@ def _install(
     def install(*more: str, left: float) -> Completed:
         return run(
             [*command, *more],
-            env=uv.tool_environment(),
+            env={**uv.tool_environment(), **target.uv_variables},
             cwd=uv.tool_folder(cache),
             timeout=left,
             input=lock.text.encode(),

@@ -115,7 +115,7 @@ def no_such_platform(machine: str, libc: str) -> str:
     return (
         f"Packages cannot be chosen for a machine of kind {machine or 'unknown'} with "
         f"{libc.strip('- ') or 'an unknown libc'}: only x86_64, aarch64 and riscv64 Linux with "
-        "glibc 2.17 or newer, or musl, are known."
+        "glibc 2.17 or newer, or musl, and Android's arm64_v8a and x86_64 are known."
     )
 
 

@@ -136,7 +136,7 @@ def probe(order):
         version=".".join(map(str, sys.version_info[:3])),
         prerelease=sys.version_info[3] != "final",
         implementation=sys.implementation.name,
-        platform=sysconfig.get_platform(),
+        platform=named_platform(),
         machine=platform.machine(),
         libc=libc or "-".join(platform.libc_ver()),
         free_threaded=bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
@@ -147,6 +147,16 @@ def probe(order):
         identity=identity.hexdigest(),
         system=platform.platform(),
     )
+
+
+def named_platform():
+    """The platform in Python's words; on Android with API level and ABI also before Python 3.13."""
+    name = sysconfig.get_platform()
+    if hasattr(sys, "getandroidapilevel") and not name.startswith("android-"):
+        abi = {"aarch64": "arm64_v8a", "armv7l": "armeabi_v7a", "i686": "x86"}
+        machine = platform.machine()
+        return "android-%d-%s" % (sys.getandroidapilevel(), abi.get(machine, machine))
+    return name
 
 
 def name_is_ready(trees, name):

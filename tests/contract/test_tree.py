@@ -112,6 +112,58 @@ def test_the_newest_platform_that_it_can_run(
         assert machine in failure.reason
 
 
+ANDROID = replace(
+    THERE, version="3.13.2", platform="android-24-arm64_v8a", machine="aarch64", libc="-"
+)
+
+
+@pytest.fixture
+def phone(index: IndexServer) -> IndexServer:
+    for level in (21, 24, 34):
+        tag = f"cp313-cp313-android_{level}_arm64_v8a"
+        index.wheels[f"phone-1.{level}-{tag}.whl"] = wheel("phone", f"1.{level}")
+    index.wheels["board-1.0-cp313-cp313-musllinux_1_2_aarch64.whl"] = wheel("board")
+    return index
+
+
+@pytest.mark.parametrize(("level", "version"), [(21, "1.21"), (24, "1.24"), (33, "1.24")])
+def test_a_phone_gets_what_fits_its_api_level(
+    phone: IndexServer, tmp_path: Path, level: int, version: str
+) -> None:
+    there = replace(ANDROID, platform=f"android-{level}-arm64_v8a")
+    made = tree_for(spec_of("phone"), there, cache=tmp_path)
+    assert isinstance(made, Tree), made.reason
+    assert dict(made.lock.packages) == {"phone": version}
+
+
+@pytest.mark.parametrize("name", ["phone==1.34", "board"])
+def test_what_no_phone_of_that_level_can_run(phone: IndexServer, tmp_path: Path, name: str) -> None:
+    failure = tree_for(spec_of(name), ANDROID, cache=tmp_path)
+    assert isinstance(failure, Failure)
+    assert failure.status is CellStatus.UNSATISFIABLE
+    assert "android_24_arm64_v8a" in failure.reason
+
+
+def test_an_abi_that_nothing_is_known_for(phone: IndexServer, tmp_path: Path) -> None:
+    there = replace(ANDROID, platform="android-24-armeabi_v7a", machine="armv7l")
+    failure = tree_for(spec_of("phone"), there, cache=tmp_path)
+    assert isinstance(failure, Failure)
+    assert failure.status is CellStatus.UNAVAILABLE
+    assert "armv7l" in failure.reason
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("level", [24, 34])
+def test_litert_has_no_wheels_for_android(tmp_path: Path, level: int) -> None:
+    """The released package, in the resolver's own words: by ABI and API level."""
+    there = replace(ANDROID, platform=f"android-{level}-arm64_v8a")
+    failure = tree_for(spec_of("ai-edge-litert==2.3.0"), there, cache=tmp_path)
+    assert isinstance(failure, Failure)
+    assert (failure.status, failure.stage) == (CellStatus.UNSATISFIABLE, Stage.RESOLVE)
+    assert f"android_{level}_arm64_v8a" in failure.reason
+    assert "manylinux_2_27_aarch64" in failure.reason
+
+
 def test_an_index_that_breaks_leaves_nothing(
     index: IndexServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

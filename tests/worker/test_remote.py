@@ -277,3 +277,24 @@ def test_a_program_that_ignores_the_end_of_the_connection_is_ended(far: Far) -> 
     process.communicate(timeout=60)
     assert process.returncode == 1
     assert not runs(pid)
+
+
+@pytest.mark.parametrize(
+    ("name", "machine", "told"),
+    [
+        ("linux-aarch64", "aarch64", "android-24-arm64_v8a"),  # as Termux builds its own
+        ("linux-armv7l", "armv7l", "android-24-armeabi_v7a"),
+        ("android-21-x86_64", "x86_64", "android-21-x86_64"),
+    ],
+)
+def test_a_phone_tells_its_api_level_and_abi(
+    monkeypatch: pytest.MonkeyPatch, name: str, machine: str, told: str
+) -> None:
+    monkeypatch.setattr(remote.sys, "getandroidapilevel", lambda: 24, raising=False)
+    monkeypatch.setattr(remote.sysconfig, "get_platform", lambda: name)
+    monkeypatch.setattr(remote.platform, "machine", lambda: machine)
+    assert remote.named_platform() == told
+
+
+def test_other_machines_tell_what_python_calls_them() -> None:
+    assert remote.named_platform() == remote.sysconfig.get_platform()
