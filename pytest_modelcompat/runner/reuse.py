@@ -3,7 +3,8 @@
 A cell's key covers everything that decides a measurement or a verdict: lock, interpreter, host,
 kernel and processor, provider, options, environment variables, limits, cases, and this package's
 own code. What is reused says so in its cell's notes, and `--compat-fresh` reuses nothing. Results
-that depend on the moment (deadlines, memory, infrastructure) are never kept.
+that depend on the moment (deadlines, memory, infrastructure) or on a server elsewhere are never
+kept.
 """
 
 from __future__ import annotations
@@ -122,6 +123,8 @@ class Reuse:
         if end.status not in _KEPT:
             return
         if kept.statuses() & _OF_THE_MOMENT:
+            return
+        if "server" in end.attestation:  # it may be another one tomorrow, and no key covers that
             return
         head = {
             "status": end.status.value,

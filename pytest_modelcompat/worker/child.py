@@ -134,7 +134,9 @@ class Child:
         """Send the facts, once in a session."""
         from .facts import facts  # noqa: PLC0415 - not needed after a restart
 
-        self.send({"type": "attest", **facts(), **self.adapter.info()})
+        about = getattr(self.adapter, "about", None)
+        more = about(self.options) if about is not None else {}
+        self.send({"type": "attest", **facts(), **self.adapter.info(), **more})
         self.progress.slots[ATTESTED] = 1
         check = getattr(self.adapter, "check", None)
         if check is not None:

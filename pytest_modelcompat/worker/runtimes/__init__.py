@@ -14,6 +14,9 @@ exception travels to the host with its type and message and is classified there.
             (limits are probed with tiny models; what the runtime does not have is absent)
         def check(self, options):
             -> None; ValueError for an option or value that is none; may be left out
+        def about(self, options):
+            -> more of the attestation, which the options lead to; never raises. "server" says
+               who answers from elsewhere: such results are never reused. May be left out
         def unavailable(self, provider, options):
             -> None, or the runtime's own words why this provider cannot be used here
         def load(self, model, provider, options):
@@ -55,6 +58,7 @@ REGISTRY = {
     "ncnn": "ncnn",
     "tvm": "tvm",
     "tensorrt": "tensorrt",
+    "kserve": "kserve",
 }
 
 
