@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_modelcompat.matrix.load import load_matrix
 from pytest_modelcompat.worker.runtimes import adapter
 from pytest_modelcompat.worker.runtimes._kserve_http import ServerError
 from pytest_modelcompat.worker.values import Value
@@ -17,6 +20,8 @@ from tests.served import Served, json_of, serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT = Path(__file__).resolve().parents[2]
+DIGITS = ROOT / "matrices" / "models" / "digits-cnn"
 INFER = ("POST", "/v2/models/twice/infer")
 NAN, INF = float("nan"), float("inf")
 
@@ -347,3 +352,18 @@ def test_options_that_are_none(options: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words) as caught:
         adapter("kserve", "onnx").check(options)
     assert "secret" not in str(caught.value)
+
+
+def test_the_example_of_the_page_loads(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "runtimes.md").read_text("utf-8")
+    [text] = re.findall(r"^```yaml\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+    for name in ("digits.onnx", "inputs.npz", "holdout.npz", "expected.npz"):
+        source = "model.onnx" if name.endswith("onnx") else "holdout.npz"
+        shutil.copy(DIGITS / source, tmp_path / name)
+    (tmp_path / "m.yaml").write_text(text, "utf-8")
+    cells = load_matrix(tmp_path / "m.yaml").cells
+    served = [cell for cell in cells if cell.framework.runtime == "kserve"]
+    assert (len(cells), len(served)) == (3, 2)
+    for cell in served:
+        assert cell.provider == "served"
+        adapter("kserve", cell.framework.distribution).check(dict(cell.options))

@@ -94,6 +94,12 @@ def test_what_depends_on_the_moment_is_not_kept(it: Reuse, blobs: Blobs, status:
     assert it.load(KEY, blobs) is None
 
 
+def test_what_a_server_elsewhere_answered_is_not_kept(it: Reuse, blobs: Blobs) -> None:
+    answered = {"python": "3.12.1", "server": {"url": "http://127.0.0.1:1"}}
+    it.save(KEY, replace(END, attestation=answered), kept_of([case(0)]), blobs)
+    assert it.load(KEY, blobs) is None
+
+
 def test_nothing_is_known_of_another_key(it: Reuse, blobs: Blobs) -> None:
     it.save(KEY, END, kept_of([case(0)]), blobs)
     assert it.load("cd" * 32, blobs) is None
