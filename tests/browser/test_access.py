@@ -33,6 +33,8 @@ THEMES = {
 
 
 def violations(page: Page) -> list[str]:
+    """What axe finds, once nothing moves or fades any more: half faded in, any text is too pale."""
+    page.evaluate("() => Promise.all(document.getAnimations().map(each => each.finished))")
     page.evaluate(node_module("axe-core/axe.min.js").read_text("utf-8"))
     found: dict[str, Any] = page.evaluate(
         "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", RULES

@@ -180,6 +180,26 @@ def test_comments_stay_at_home():
     assert page.script().count("\n//") == page.style().count("\n/*") == 0
 
 
+def test_style_loses_spaces_and_nothing_else():
+    own = page._lean(page._COMMENT.sub("", page._read("css", page.STYLES)))
+    tight = page._tight(own)
+    assert re.sub(r"\s", "", tight) == re.sub(r"\s", "", own).replace(";}", "}")
+    assert len(tight) < 0.9 * len(own)
+
+
+@pytest.mark.parametrize(
+    ("css", "tight"),
+    [
+        ('a::after { content: "a; b: {c}, d" ; }', 'a::after{content:"a; b: {c}, d"}'),
+        ("a :hover > b { top: calc(1px + 2px) }", "a :hover > b{top:calc(1px + 2px)}"),
+        ("@media (width > 9px) and (x: y) {\na, b { c: d e }\n}",
+         "@media (width > 9px) and (x:y){a,b{c:d e}}"),
+    ],
+)  # fmt: skip
+def test_what_matters_in_style_stays(css: str, tight: str):
+    assert page._tight(css) == tight
+
+
 def test_the_shell_keeps_its_budget(tmp_path: Path):
     empty = build(read(small(tmp_path, [Made(version="1.0", cases="P")])))
     assert len(text_of(empty).encode()) <= 200_000
