@@ -106,10 +106,10 @@ class FolderLock:
                     os.pwrite(descriptor, signed.encode(), 0)
                     return descriptor
             except BlockingIOError as error:
-                owner = os.pread(descriptor, _SIGNED, 0).decode("ascii", "replace")
+                taken = _taken(descriptor, self._path.parent)
                 if tries >= _TRIES:
                     os.close(descriptor)
-                    raise errors.in_use(self._path.parent, owner) from error
+                    raise taken from error
                 time.sleep(_LOOK)
             except OSError as error:
                 os.close(descriptor)
@@ -139,10 +139,15 @@ def refuse_taken(folder: Path) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            owner = os.pread(descriptor, _SIGNED, 0).decode("ascii", "replace")
-            raise errors.in_use(folder, owner) from error
+            raise _taken(descriptor, folder) from error
         finally:
             os.close(descriptor)
+
+
+def _taken(descriptor: int, folder: Path) -> errors.StoreProblem:
+    """That another run writes to a folder, as its lock was signed."""
+    owner = os.pread(descriptor, _SIGNED, 0).decode("ascii", "replace")
+    return errors.in_use(folder, owner)
 
 
 def _same(descriptor: int, path: Path) -> bool:

@@ -52,7 +52,7 @@ class OneCell:
 
     def __init__(self, run: Opened) -> None:
         self._opened = run
-        self._references = Expected()
+        self._expected = Expected()
         self._closed = self._closed_before()
 
     def needs_environment(self, planned: PlannedCell) -> bool:
@@ -207,7 +207,7 @@ class OneCell:
                 expect=run.verdicts.expect,
                 folder=folder,
                 places=Places(cell=folder, cache=run.settings.cache),
-                expected=self._references,
+                expected=self._expected,
                 repro=self._repro,
                 members=run.settings.members,
             )

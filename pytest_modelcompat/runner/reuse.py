@@ -25,6 +25,7 @@ from pytest_modelcompat.errors import ModelcompatError
 from pytest_modelcompat.results.blobs import Blobs
 from pytest_modelcompat.results.kept import KeptCases
 from pytest_modelcompat.results.model import CellStatus, Stage, Status
+from pytest_modelcompat.results.remembered import Remembered
 from pytest_modelcompat.runner.measure import CellEnd
 from pytest_modelcompat.runner.settings import Members
 
@@ -65,7 +66,7 @@ class Reuse:
         self._run = run
         self._started = started
         self._members = members or Members()
-        self._works: dict[int, tuple[Workload, list[Any]]] = {}
+        self._works: Remembered[tuple[Workload, list[Any]]] = Remembered(_REMEMBERED)
 
     def key(self, planned: PlannedCell, prepared: Prepared) -> str:
         """What decides this cell's results, as a digest."""
@@ -81,12 +82,8 @@ class Reuse:
 
     def _worked(self, work: Workload) -> list[Any]:
         """See `_work`. Cells share workloads of thousands of cases, which have no hash."""
-        found = self._works.get(id(work))
-        if found is None:
-            if len(self._works) >= _REMEMBERED:
-                self._works.clear()
-            found = self._works[id(work)] = (work, _work(work))  # held, so that its id stays its
-        return found[1]
+        # The workload is held, so that its id stays its own.
+        return self._works.of(id(work), lambda: (work, _work(work)))[1]
 
     def _adapter(self, runtime: str) -> str:
         """Digest of an adapter that another plugin brings."""
