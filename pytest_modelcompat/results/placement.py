@@ -17,7 +17,10 @@ BASE: Mapping[str, frozenset[str]] = {
     "onnxruntime": frozenset({"CPUExecutionProvider"}),
     "openvino": frozenset({"CPU"}),
     "onnx": frozenset({"reference"}),
-    "kserve": frozenset({"served"}),  # wherever the server runs it; nothing else is asked for
+    # wherever the server runs it; nothing else is asked for
+    "kserve": frozenset({"served"}),
+    "tf_serving": frozenset({"served"}),
+    "torchserve": frozenset({"served"}),
 }
 """runtime -> the provider below which there is none: a model cannot silently leave it."""
 _OTHER_BASE = frozenset({"cpu", "CPU"})

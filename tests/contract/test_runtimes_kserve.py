@@ -13,7 +13,7 @@ import pytest
 
 from pytest_modelcompat.matrix.load import load_matrix
 from pytest_modelcompat.worker.runtimes import adapter
-from pytest_modelcompat.worker.runtimes._kserve_http import ServerError
+from pytest_modelcompat.worker.runtimes._served_http import ServerError
 from pytest_modelcompat.worker.values import Value
 from tests.served import Served, json_of, serving
 

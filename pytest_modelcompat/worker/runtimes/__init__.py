@@ -59,6 +59,8 @@ REGISTRY = {
     "tvm": "tvm",
     "tensorrt": "tensorrt",
     "kserve": "kserve",
+    "tf_serving": "tf_serving",
+    "torchserve": "torchserve",
 }
 
 

@@ -4,9 +4,8 @@ A float goes out as the number that it is, NaN and the infinities as the words `
 and `-Infinity`, which are no JSON by the letter; a server that does not take them says so.
 """
 
-import struct
-
-from ..values import BITS, Value, raw
+from ..values import Value
+from ._served_numbers import flat, items_of, shown, value_of
 
 __all__ = ["DATATYPES", "from_json", "to_json"]
 
@@ -17,12 +16,6 @@ DATATYPES = {
 }  # fmt: skip
 """Datatype of the protocol -> ours. BF16 has no form in JSON."""
 _THEIRS = {ours: theirs for theirs, ours in DATATYPES.items()}
-_CODES = {
-    "bool": "?", "int8": "b", "int16": "h", "int32": "i", "int64": "q", "uint8": "B",
-    "uint16": "H", "uint32": "I", "uint64": "Q", "float16": "e", "float32": "f", "float64": "d",
-}  # fmt: skip
-_FLOATS = frozenset({"float16", "float32", "float64"})
-_BYTE = 8
 
 
 def _datatype_of(dtype):
@@ -47,19 +40,13 @@ def to_json(name, fed):
     if fed.kind != "tensor":
         raise TypeError("kserve takes tensors, not a {}".format(fed.kind))
     datatype = _datatype_of(fed.dtype)
+    data = items_of(fed)
     if fed.dtype == "string":
         try:
-            data = [item.decode("utf-8") for item in fed.data]
+            data = [item.decode("utf-8") for item in data]
         except UnicodeDecodeError as problem:
             raise TypeError("kserve takes text in JSON: {}".format(problem)) from None
-    else:
-        held = bytes(raw(fed.data))
-        data = list(struct.unpack("<{}{}".format(_many(fed), _CODES[fed.dtype]), held))
     return {"name": name, "shape": list(fed.shape), "datatype": datatype, "data": data}
-
-
-def _many(fed):
-    return len(fed.data) * _BYTE // BITS[fed.dtype]
 
 
 def from_json(told):
@@ -71,60 +58,33 @@ def from_json(told):
     """
     name = told.get("name") if isinstance(told, dict) else None
     if type(name) is not str:
-        raise ValueError("an output without a name: {}".format(_shown(told)))
+        raise ValueError("an output without a name: {}".format(shown(told)))
     datatype, shape = told.get("datatype"), told.get("shape")
     dtype = DATATYPES.get(datatype) if isinstance(datatype, str) else None
     if dtype is None:
-        raise ValueError("output {!r} is of datatype {}".format(name, _shown(datatype)))
+        raise ValueError("output {!r} is of datatype {}".format(name, shown(datatype)))
     if not isinstance(shape, list) or not all(type(dim) is int and dim >= 0 for dim in shape):
-        raise ValueError("output {!r} is of shape {}".format(name, _shown(shape)))
+        raise ValueError("output {!r} is of shape {}".format(name, shown(shape)))
     data = told.get("data")
     if type(data) is not list:
-        raise ValueError("output {!r} has no data: {}".format(name, _shown(data)))
-    flat = _flat(name, data, shape)
+        raise ValueError("output {!r} has no data: {}".format(name, shown(data)))
+    items = _items(name, data, shape)
     if dtype == "string":
-        if not all(isinstance(item, str) for item in flat):
+        if not all(isinstance(item, str) for item in items):
             raise ValueError("output {!r} of BYTES holds what is no text".format(name))
-        texts = [item.encode("utf-8", "surrogatepass") for item in flat]
+        texts = [item.encode("utf-8", "surrogatepass") for item in items]
         return name, Value.tensor("string", shape, texts)
-    for item in flat:
-        if not _fits(dtype, item):
-            words = "output {!r} of {} holds {}, which is none"
-            raise ValueError(words.format(name, datatype, _shown(item)))
-    try:
-        packed = struct.pack("<{}{}".format(len(flat), _CODES[dtype]), *flat)
-    except (struct.error, OverflowError) as problem:
-        words = "output {!r} of {} holds a number beyond it: {}"
-        raise ValueError(words.format(name, datatype, problem)) from None
-    return name, Value.tensor(dtype, shape, packed)
+    return name, value_of(name, dtype, shape, items, datatype)
 
 
-def _fits(dtype, item):
-    """JSON has one kind of number; `true`, `null` and words are none."""
-    if dtype == "bool":
-        return type(item) is bool
-    if dtype in _FLOATS:
-        return type(item) in (int, float)
-    return type(item) is int
-
-
-def _flat(name, data, shape):
+def _items(name, data, shape):
     """The elements, row-major; data may be nested as its shape is, and not otherwise."""
     count = 1
     for dim in shape:
         count *= dim
-    flat = data
+    items = data
     if any(isinstance(item, list) for item in data):
-        flat = [data]
-        for dim in shape:
-            if not all(isinstance(row, list) and len(row) == dim for row in flat):
-                words = "output {!r} is nested otherwise than its shape {}"
-                raise ValueError(words.format(name, shape))
-            flat = [item for row in flat for item in row]
-    if len(flat) != count:
-        raise ValueError("output {!r} has {} elements for shape {}".format(name, len(flat), shape))
-    return flat
-
-
-def _shown(thing):
-    return repr(thing)[:100]
+        items = flat(name, data, shape)
+    if len(items) != count:
+        raise ValueError("output {!r} has {} elements for shape {}".format(name, len(items), shape))
+    return items

@@ -10,125 +10,44 @@ cell, in the version that the cell has, or what the option `server` names (`NAME
 `NAME==VERSION`). Provider: `served`, wherever the server runs it; it gives no evidence of that.
 """
 
-import os
-import re
-
-from ._kserve_http import Door, ServerError, parts_of
 from ._kserve_tensors import DATATYPES, from_json, to_json
-from ._plain import only, version_of, written_off
+from ._plain import written_off
+from ._served import ServedAdapter
+from ._served_http import Door, ServerError
 
 __all__ = ["Adapter"]
 
-_OPTIONS = {"url": None, "model": None, "model_version": None, "server": None}
-_SECONDS = 10  # for each step until the server has said who it is
-_NAME = re.compile(r"[\w][\w.-]*\Z", re.ASCII)
 
-
-class Adapter:
+class Adapter(ServedAdapter):
     """See the seam's text in `runtimes/__init__.py`."""
 
-    def __init__(self, distribution, module=None):
-        self.distribution = distribution
-        self._known = None  # url -> what the server said of itself, or why it did not
+    runtime = "kserve"
 
-    def info(self):
-        """What is known before any server is: the release that the cell has."""
-        return {
-            "runtime": "kserve",
-            "version": version_of(self.distribution, ""),
-            "providers": ["served"],
-            "devices": [],
-            "limits": {},
-        }
-
-    def check(self, options):
-        """ValueError for an option that is none."""
-        told = only("kserve", options, _OPTIONS)
-        if "url" not in told:
-            raise ValueError("kserve needs the option url: where the server is")
-        parts_of(told["url"])
-        for name in ("model", "model_version"):
-            if name in told and not _NAME.match(told[name]):
-                raise ValueError("{} is a name, not {!r}".format(name, told[name]))
-
-    def about(self, options):
-        """Who answers, and of the one model that the options name what the server says of it."""
-        try:
-            self.check(options)
-        except ValueError:
-            return {}  # `check` is asked for the same next, and refuses the cell
-        found = self._server(options)
-        return {"server": found} if isinstance(found, dict) else {}
-
-    def unavailable(self, provider, options):
-        """Why the server cannot be asked, or is not the one that was asked for."""
-        if provider != "served":
-            return "kserve has no provider {}".format(provider)
-        found = self._server(options)
-        if not isinstance(found, dict):
-            return found
-        name, _, version = (options.get("server") or self._expected()).partition("==")
-        if _canonical(found["name"]) == _canonical(name) and version in ("", found["version"]):
-            return None
-        return "{} is {}, not {}".format(
-            found["url"],
-            "{name} {version}".format(**found).strip(),
-            "{} {}".format(name, version).strip(),
-        )
-
-    def _expected(self):
-        return "{}=={}".format(self.distribution, version_of(self.distribution, ""))
-
-    def _server(self, options):
-        """What the server says of itself, or the words of why it does not; asked once."""
-        if self._known is None:
-            self._known = _met(options)
-        return self._known
-
-    def load(self, model, provider, options):
-        """Ask whether the model is ready, and what it takes and gives."""
-        self.check(options)
-        door = Door(options["url"])
-        name = options.get("model") or _stem(model)
-        place = _place(name, options)
-        door.ready(place + "/ready")
-        return Session(door, name, place, door.get(place), options.get("model_version"))
-
-
-def _met(options):
-    url = options["url"]
-    door = Door(url, _SECONDS)
-    try:
+    def met(self, door, options):
+        """Name and version of the server, its extensions, and its word on the model."""
         door.ready("/v2/health/ready")
         told = door.get("/v2")
-        found = {"url": url, "name": str(told.get("name")), "version": str(told.get("version", ""))}
+        found = {"name": str(told.get("name")), "version": str(told.get("version", ""))}
         found["extensions"] = told.get("extensions")
         if "model" in options:
             model = door.get(_place(options["model"], options))
             kept = ("name", "versions", "platform", "inputs", "outputs")
             found["model"] = {name: model.get(name) for name in kept}
-    except Exception as error:
-        return "{}: {}: {}".format(url, type(error).__name__, error)
-    return found
+        return found
+
+    def load(self, model, provider, options):
+        """Ask whether the model is ready, and what it takes and gives."""
+        self.check(options)
+        door = Door(options["url"])
+        name = self.name_of(model, options)
+        place = _place(name, options)
+        door.ready(place + "/ready")
+        return Session(door, name, place, door.get(place), options.get("model_version"))
 
 
 def _place(name, options):
     version = options.get("model_version")
     return "/v2/models/{}{}".format(name, "/versions/" + version if version else "")
-
-
-def _stem(model):
-    """The served name of a model: its file's, up to the first point."""
-    if not isinstance(model, str):
-        raise TypeError("kserve needs the option model: which of the server's models is meant")
-    name = os.path.basename(model).partition(".")[0]
-    if not _NAME.match(name):
-        raise ValueError("kserve needs the option model: {!r} is no name of one".format(name))
-    return name
-
-
-def _canonical(name):
-    return re.sub("[-_.]+", "-", name).lower()
 
 
 class Session:

@@ -44,9 +44,9 @@ class Door:
         self._scheme, self._host, self._port, self._base = parts_of(url)
         self._seconds = seconds
 
-    def get(self, path):
-        """The JSON that a path holds."""
-        return self._json("GET", path, *self._exchange("GET", path, None))
+    def get(self, path, method="GET"):
+        """The JSON that a path holds, or what a method without a body says of it."""
+        return self._json(method, path, *self._exchange(method, path, None))
 
     def ready(self, path):
         """Nothing, where the path says so with its status alone.
@@ -99,14 +99,14 @@ def _held(method, path, status, reason, data):
 
 
 def _words(data):
-    """What a server says of its refusal: the text under `error` or `detail`, else all of it."""
+    """What a server says of its refusal: its text under a usual name, else all of it."""
     text = data.decode("utf-8", "replace")
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return _shown(text)
     if isinstance(found, dict):
-        for name in ("error", "detail"):
+        for name in ("error", "detail", "message"):
             if isinstance(found.get(name), str):
                 return _shown(found[name])
     return _shown(text)
