@@ -1,16 +1,18 @@
-"""A server of the Open Inference Protocol v2, of the standard library, with faults on demand."""
+"""Servers of the standard library, with faults on demand: of the Open Inference Protocol v2, and of
+what TensorFlow Serving's and TorchServe's documentation and sources say of their REST."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -56,8 +58,94 @@ class Served:
         return json_of(self.models[name])
 
 
+Reply = Answer | Callable[[Any], Answer]
+
+
+@dataclass
+class Pages:
+    """A server that is what its pages say; tests change them while it runs.
+
+    Attributes:
+        pages: (method, path) -> what is answered, or what makes that of the request's body.
+        nowhere: what is answered elsewhere.
+        asked: (method, path, body) in order.
+    """
+
+    pages: dict[tuple[str, str], Reply]
+    nowhere: Answer = (404, {}, b"nothing here")
+    asked: list[tuple[str, str, Any]] = field(default_factory=list)
+    url: str = ""
+
+    def answer(self, method: str, path: str, body: Any) -> Answer:
+        self.asked.append((method, path, body))
+        found = self.pages.get((method, path), self.nowhere)
+        return found(body) if callable(found) else found
+
+
+def info_of(dtype: str, *sizes: int) -> dict[str, Any]:
+    """A tensor in TensorFlow Serving's metadata: protobuf's JSON has 64-bit numbers as text."""
+    dims = [{"size": str(size), "name": ""} for size in sizes]
+    shape = {"dim": dims, "unknown_rank": False}
+    return {"dtype": dtype, "tensor_shape": shape, "name": "graph:0"}
+
+
+def tf_pages(
+    name: str,
+    inputs: dict[str, Any],
+    outputs: dict[str, Any],
+    predict: Callable[[Any], Answer],
+    *,
+    version: str = "3",
+) -> Pages:
+    """One version of one model, as TensorFlow Serving tells it."""
+    model = f"/v1/models/{name}"
+    signature = {"inputs": inputs, "outputs": outputs, "method_name": "tensorflow/serving/predict"}
+    signatures = {"signature_def": {"serving_default": signature, "init": {"inputs": {}}}}
+    metadata = {
+        "model_spec": {"name": name, "signature_name": "", "version": version},
+        "metadata": {"signature_def": signatures},
+    }
+    state = {"version": version, "state": "AVAILABLE",
+             "status": {"error_code": "OK", "error_message": ""}}  # fmt: skip
+    pages: dict[tuple[str, str], Reply] = {
+        ("GET", "/v1/models"): json_of({"error": "Missing model name in request."}, 400),
+        ("POST", f"{model}/versions/{version}:predict"): predict,
+    }
+    for place in (model, f"{model}/versions/{version}"):
+        pages["GET", place] = json_of({"model_version_status": [state]})
+        pages["GET", f"{place}/metadata"] = json_of(metadata)
+    words = f"Could not find any versions of model {name}-or-so"
+    return Pages(pages=pages, nowhere=json_of({"error": words}, 404))
+
+
+def torchserve_pages(name: str, predict: Callable[[Any], Answer]) -> Pages:
+    """One model of TorchServe 0.12.0."""
+    words = {"code": 404, "type": "ModelNotFoundException", "message": "Model not found: it"}
+    info = {"title": "TorchServe APIs", "version": "0.12.0"}
+    return Pages(
+        pages={
+            ("OPTIONS", "/"): json_of({"openapi": "3.0.1", "info": info}),
+            ("GET", "/ping"): json_of({"status": "Healthy"}),
+            ("OPTIONS", f"/predictions/{name}"): json_of({"openapi": "3.0.1"}),
+            ("POST", f"/predictions/{name}"): predict,
+        },
+        nowhere=json_of(words, 404),
+    )
+
+
+class Answering(Protocol):
+    """Any of the servers above."""
+
+    url: str
+
+    def answer(self, method: str, path: str, body: Any) -> Answer: ...
+
+
+Server = TypeVar("Server", bound=Answering)
+
+
 @contextmanager
-def serving(served: Served) -> Iterator[Served]:
+def serving(served: Server) -> Iterator[Server]:
     """The server on a port of loopback, for as long as this is entered."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,6 +153,9 @@ def serving(served: Served) -> Iterator[Served]:
             """Tests look at what was asked."""
 
         def do_GET(self) -> None:
+            self.say(None)
+
+        def do_OPTIONS(self) -> None:
             self.say(None)
 
         def do_POST(self) -> None:

@@ -74,7 +74,7 @@ def from_json(told):
             raise ValueError("output {!r} of BYTES holds what is no text".format(name))
         texts = [item.encode("utf-8", "surrogatepass") for item in items]
         return name, Value.tensor("string", shape, texts)
-    return name, value_of(name, dtype, shape, items, datatype)
+    return name, value_of(name, dtype, shape, items, theirs=datatype)
 
 
 def _items(name, data, shape):

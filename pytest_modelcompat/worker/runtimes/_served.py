@@ -19,12 +19,13 @@ _NAME = re.compile(r"[\w][\w.-]*\Z", re.ASCII)
 class ServedAdapter:
     """An adapter whose runtime is behind an address; see the seam's text in `__init__.py`.
 
-    Of its own it has `runtime`, `own_options` (name -> values, None for any), `met(door, options)`,
-    which tells what the server says of itself or raises in its words, and `load`.
+    Of its own it has `runtime`, `own_options` (pairs of a name and its values, None for any),
+    `met(door, options)`, which tells what the server says of itself or raises in its words, and
+    `load`.
     """
 
     runtime = ""
-    own_options = {}
+    own_options = ()
 
     def __init__(self, distribution, module=None):
         self.distribution = distribution
@@ -50,8 +51,8 @@ class ServedAdapter:
 
     def check(self, options):
         """ValueError for an option that is none."""
-        allowed = {"url": None, "model": None, "model_version": None, "server": None}
-        told = only(self.runtime, options, {**allowed, **self.own_options})
+        allowed = dict.fromkeys(("url", "model", "model_version", "server"))
+        told = only(self.runtime, options, {**allowed, **dict(self.own_options)})
         if "url" not in told:
             raise ValueError("{} needs the option url: where the server is".format(self.runtime))
         parts_of(told["url"])

@@ -25,7 +25,7 @@ def items_of(fed):
     return list(struct.unpack("<{}{}".format(many, _CODES[fed.dtype]), held))
 
 
-def value_of(name, dtype, shape, items, theirs=None, floats=(int, float)):
+def value_of(name, dtype, shape, items, *, theirs=None, floats=(int, float)):
     """A tensor of elements that JSON held.
 
     Args:

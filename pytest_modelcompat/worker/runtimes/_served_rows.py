@@ -53,7 +53,7 @@ class Session:
         more: what every request holds besides.
     """
 
-    def __init__(self, door, path, name, inputs, outputs, layout, more=()):
+    def __init__(self, door, path, name, *, inputs, outputs, layout, more=()):
         self._door = door
         self._path = path
         self._name = name
@@ -175,7 +175,7 @@ def _fits(declared, shape):
 
 
 def _columns(tensors):
-    """An object of tensors; a lone one named `b64` would read as bytes, and goes without its name."""
+    """An object of tensors; a lone one named `b64` would be read as bytes and goes without name."""
     if list(tensors) == [_B64]:
         return tensors[_B64][1]
     return {name: nested for name, (_, nested) in tensors.items()}

@@ -1,9 +1,9 @@
 """A model that a server serves by TensorFlow Serving's REST, which is KServe's protocol v1.
 
-The options are those of `kserve`, and more: `signature` names one of the model's signatures, `format`
-is `columns` (TensorFlow Serving's own) or `rows` (what KServe's protocol v1 has). JSON of this
-protocol carries no types: they come from the signature in the model's metadata, and where a server
-has no metadata from the option `outputs` (`NAME:DTYPE`).
+The options are those of `kserve`, and more: `signature` names one of the model's signatures, and
+`format` is `columns` (TensorFlow Serving's own) or `rows` (what KServe's protocol v1 has). JSON of
+this protocol carries no types: they come from the signature in the model's metadata, and where a
+server has no metadata from the option `outputs` (`NAME:DTYPE`).
 
 The protocol has no word for who answers. So the option `server` must be `any`: whoever does.
 """
@@ -28,13 +28,15 @@ class Adapter(ServedAdapter):
     """See the seam's text in `runtimes/__init__.py`."""
 
     runtime = "tf_serving"
-    own_options = {"format": FORMATS, "signature": None, "outputs": None}
+    own_options = (("format", FORMATS), ("signature", None), ("outputs", None))
 
     def check(self, options):
         """ValueError for an option that is none."""
         super().check(options)
         if options.get("server") != "any":
-            words = "tf_serving needs the option server: any; its protocol does not tell who answers"
+            words = (
+                "tf_serving needs the option server: any; its protocol does not tell who answers"
+            )
             raise ValueError(words)
         version = options.get("model_version")
         if version is not None and not (version.isascii() and version.isdigit()):
@@ -68,7 +70,8 @@ class Adapter(ServedAdapter):
         more = {"signature_name": options["signature"]} if "signature" in options else {}
         layout = options.get("format", "columns")
         outputs = outputs or declared_by(options["outputs"])
-        return Session(door, place + ":predict", name, inputs, outputs, layout, more)
+        path = place + ":predict"
+        return Session(door, path, name, inputs=inputs, outputs=outputs, layout=layout, more=more)
 
 
 def _place(name, version):

@@ -1,8 +1,8 @@
 """A model that TorchServe serves, through its predictions API.
 
 What a model takes there is its handler's business. This speaks the JSON of TorchServe's envelope
-`json` (`service_envelope=json`, or in the model's own configuration): `instances` in rows, answered
-by `predictions`; with the base handler that is a tensor in, a tensor out. Neither types nor names are
+`json` (`service_envelope=json` in its configuration): `instances` in rows, answered by
+`predictions`; with the base handler that is a tensor in, a tensor out. Neither types nor names are
 told, so the option `outputs` declares them (`NAME:DTYPE`).
 
 Who answers is told by the description of the API: TorchServe, in the release of the cell.
@@ -21,7 +21,7 @@ class Adapter(ServedAdapter):
     """See the seam's text in `runtimes/__init__.py`."""
 
     runtime = "torchserve"
-    own_options = {"outputs": None}
+    own_options = (("outputs", None),)
 
     def check(self, options):
         """ValueError for an option that is none."""
@@ -53,7 +53,8 @@ class Adapter(ServedAdapter):
         name = self.name_of(model, options)
         path = _path(name, options)
         _there(door, path)
-        return Session(door, path, name, {}, declared_by(options["outputs"]), "rows")
+        outputs = declared_by(options["outputs"])
+        return Session(door, path, name, inputs={}, outputs=outputs, layout="rows")
 
 
 def _path(name, options):
