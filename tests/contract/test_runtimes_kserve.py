@@ -354,16 +354,21 @@ def test_options_that_are_none(options: dict[str, str], words: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_the_example_of_the_page_loads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("example", [0, 1])
+def test_the_examples_of_the_page_load(tmp_path: Path, example: int) -> None:
     page = (ROOT / "docs" / "runtimes.md").read_text("utf-8")
-    [text] = re.findall(r"^```yaml\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
-    for name in ("digits.onnx", "inputs.npz", "holdout.npz", "expected.npz"):
-        source = "model.onnx" if name.endswith("onnx") else "holdout.npz"
-        shutil.copy(DIGITS / source, tmp_path / name)
-    (tmp_path / "m.yaml").write_text(text, "utf-8")
+    texts = re.findall(r"^```yaml\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+    assert len(texts) == 2
+    shutil.copy(DIGITS / "model.onnx", tmp_path / "digits.onnx")
+    shutil.copy(DIGITS / "model.onnx", tmp_path / "digits.pt")
+    shutil.copytree(ROOT / "matrices" / "models" / "formats" / "saved-2.21.0", tmp_path / "digits")
+    for name in ("inputs.npz", "holdout.npz", "expected.npz"):
+        shutil.copy(DIGITS / "holdout.npz", tmp_path / name)
+    (tmp_path / "m.yaml").write_text(texts[example], "utf-8")
     cells = load_matrix(tmp_path / "m.yaml").cells
-    served = [cell for cell in cells if cell.framework.runtime == "kserve"]
+    served = [cell for cell in cells if cell.provider == "served"]
     assert (len(cells), len(served)) == (3, 2)
     for cell in served:
-        assert cell.provider == "served"
-        adapter("kserve", cell.framework.distribution).check(dict(cell.options))
+        runtime = cell.framework.runtime
+        assert runtime in {"kserve", "tf_serving", "torchserve"}
+        adapter(runtime, cell.framework.distribution).check(dict(cell.options))

@@ -106,6 +106,11 @@ def test_a_right_answer_in_rows(served: Pages, torch: Pages) -> None:
     assert torch.asked[-1] == (*TORCH, {"instances": [[1.0, 2.0], [3.0, 4.0]]})
     with pytest.raises(ValueError, match="does not tell the inputs of 'twice'"):
         session.signature()
+    session = opened_torch(torch, inputs="a:float32")  # its name is for data with positions
+    assert session.inputs() == ["a"]
+    assert session.run({"a": given}) == [("y", floats(2, 4, 6, 8, shape=(2, 2)))]
+    with pytest.raises(ValueError, match="declared float32, and is int8"):
+        session.run({"a": Value.tensor("int8", (1,), bytes(1))})
 
 
 @pytest.mark.parametrize(
@@ -316,7 +321,7 @@ def test_of_another_shape_is_told_as_it_is(served: Pages) -> None:
 def test_an_integer_that_has_a_point_and_bytes_that_are_none(served: Pages) -> None:
     declare(served, {"x": info_of("DT_FLOAT", -1)}, {"y": info_of("DT_INT64", -1)})
     served.pages[PREDICT] = json_of({"outputs": [1.0]})
-    with pytest.raises(ValueError, match="'y' of int64 holds 1.0, which is none"):
+    with pytest.raises(ValueError, match=r"'y' of int64 holds 1.0, which is none"):
         opened(served).run({"x": floats(1)})
     declare(served, {"x": info_of("DT_FLOAT", -1)}, {"y": info_of("DT_STRING", -1)})
     for answer, words in (([{"b64": "?"}], "holds no base64"), ([1], "holds 1, which is none")):
@@ -476,7 +481,9 @@ def test_the_attestation_says_what_is_known(served: Pages, torch: Pages) -> None
         ("torchserve", {"url": "http://h"}, "torchserve needs the option outputs"),
         ("torchserve", {"url": "http://h", "outputs": "y:float"}, "a dtype is bool, float16"),
         ("torchserve", {"url": "http://h", "outputs": "y:bool,y:bool"}, "NAME:DTYPE"),
-        ("torchserve", {"url": "http://h", "outputs": ":bool"}, "NAME:DTYPE"),
+        ("torchserve", {"url": "http://h", "outputs": ":bool"}, "outputs is NAME:DTYPE"),
+        ("torchserve", {"url": "http://h", "outputs": "y:bool", "inputs": "x"}, "inputs is NAME"),
+        ("tf_serving", {"url": "http://h", "server": "any", "inputs": "x:bool"}, "goes with outp"),
         ("torchserve", {"outputs": "y:bool", "token": "secret"}, "has no option 'token'"),
     ],
 )  # fmt: skip

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -137,6 +138,7 @@ def test_another_server_than_was_asked_for(tmp_path: Path) -> None:
 
 # Against real ones -----------------------------------------------------------------------------
 
+READY = "/v2/health/ready"
 ORT = "onnxruntime==1.23.2"
 APP = Release(
     runtime="", provider="", refuses={}, python="3.11",
@@ -191,23 +193,28 @@ def free_ports(count: int) -> list[int]:
 def started(
     python: str, arguments: list[str], url: str, folder: Path, **env: str
 ) -> Iterator[None]:
-    """A server, from when it answers."""
+    """A server, with all that it starts, from when its `url` answers."""
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [python, *arguments], cwd=folder, env={**os.environ, **env}, stdout=log, stderr=log
-        )
+            [python, *arguments], cwd=folder, env={**os.environ, **env}, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
         try:
             until = time.monotonic() + 120
             while True:
                 assert process.poll() is None, (folder / "server.log").read_text()
                 with contextlib.suppress(OSError):
-                    if urllib.request.urlopen(f"{url}/v2/health/ready").status == 200:
+                    if urllib.request.urlopen(url).status == 200:
                         break
                 assert time.monotonic() < until, (folder / "server.log").read_text()
                 time.sleep(0.1)
             yield
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(30)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
 
 
@@ -244,7 +251,7 @@ def test_a_fastapi_app(tmp_path: Path) -> None:
     axis = {"distribution": "fastapi", "version": "0.115.14",
             "options": f'{{url: "{url}", server: "digits-app==3"}}'}  # fmt: skip
     arguments = ["-m", "uvicorn", "--app-dir", str(SERVERS), "--port", str(port), "app:app"]
-    with started(python, arguments, url, tmp_path, MODELS=str(models)):
+    with started(python, arguments, url + READY, tmp_path, MODELS=str(models)):
         found = verdicts(tmp_path / "right", NETS, **axis)
     for cases in found.values():
         assert said(cases, *NETS) == [
@@ -252,7 +259,7 @@ def test_a_fastapi_app(tmp_path: Path) -> None:
         ]  # fmt: skip
     assert "Nothing" in found["fastapi"]["nothing"]["error"]["message"]
     assert found["fastapi"]["cell"]["attestation"]["server"]["name"] == "digits-app"
-    with started(python, arguments, url, tmp_path, MODELS=str(models), OFF_BY="0.5"):
+    with started(python, arguments, url + READY, tmp_path, MODELS=str(models), OFF_BY="0.5"):
         found = verdicts(tmp_path / "wrong", NETS[:2], **axis)
     assert said(found["onnxruntime"], *NETS[:2]) == [("passed", "compare")] * 2
     assert said(found["fastapi"], *NETS[:2]) == [("failed", "compare")] * 2
@@ -282,13 +289,13 @@ def test_mlserver(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{ports[0]}"
     axis = {"distribution": "mlserver", "version": "1.7.1", "options": f'{{url: "{url}"}}'}
     main = ["-c", "from mlserver.cli import main; main()", "start", str(repository)]
-    with started(python, main, url, tmp_path):
+    with started(python, main, url + READY, tmp_path):
         found = verdicts(tmp_path / "right", names, **axis)
     for cases in found.values():
         assert said(cases, *names) == [("passed", "compare")] * 2
     told = found["mlserver"]["cell"]["attestation"]["server"]
     assert (told["name"], told["version"]) == ("mlserver", "1.7.1")
-    with started(python, main, url, tmp_path, CODEC="numpy"):
+    with started(python, main, url + READY, tmp_path, CODEC="numpy"):
         found = verdicts(tmp_path / "columns", names, **axis)
     assert said(found["onnxruntime"], *names) == [("passed", "compare")] * 2
     assert said(found["mlserver"], *names) == [("passed", "compare"), ("failed", "compare")]

@@ -4,11 +4,17 @@ The server is not started here, and the file of the model is not sent: the case'
 answers are held against its reference like any others.
 """
 
+from __future__ import annotations
+
 import os
 import re
 
 from ._plain import only, version_of
 from ._served_http import Door, parts_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["ServedAdapter"]
 
@@ -25,7 +31,7 @@ class ServedAdapter:
     """
 
     runtime = ""
-    own_options = ()
+    own_options: Any = ()
 
     def __init__(self, distribution, module=None):
         self.distribution = distribution

@@ -23,18 +23,21 @@ _ANSWERED = {"columns": "outputs", "rows": "predictions"}
 _B64 = "b64"
 
 
-def declared_by(text):
-    """Name -> (dtype, None) of an option `outputs`: NAME:DTYPE, several with commas between.
+def declared_by(side, options):
+    """Name -> (dtype, None) of an option `inputs` or `outputs`; empty where there is none.
+
+    The option is NAME:DTYPE, several with commas between.
 
     Raises:
         ValueError: it is none, or of a type without a form in JSON.
     """
     found = {}
-    for each in text.split(","):
+    text = options.get(side)
+    for each in () if text is None else text.split(","):
         name, _, dtype = (part.strip() for part in each.partition(":"))
         if not name or dtype not in DTYPES or name in found:
-            words = "outputs is NAME:DTYPE, several with commas between, not {!r}; a dtype is {}"
-            raise ValueError(words.format(text, ", ".join(sorted(DTYPES))))
+            words = "{} is NAME:DTYPE, several with commas between, not {!r}; a dtype is {}"
+            raise ValueError(words.format(side, text, ", ".join(sorted(DTYPES))))
         found[name] = (dtype, None)
     return found
 

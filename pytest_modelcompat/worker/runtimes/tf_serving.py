@@ -3,7 +3,8 @@
 The options are those of `kserve`, and more: `signature` names one of the model's signatures, and
 `format` is `columns` (TensorFlow Serving's own) or `rows` (what KServe's protocol v1 has). JSON of
 this protocol carries no types: they come from the signature in the model's metadata, and where a
-server has no metadata from the option `outputs` (`NAME:DTYPE`).
+server has no metadata from the options `outputs` and, where data has positions, `inputs`
+(`NAME:DTYPE`).
 
 The protocol has no word for who answers. So the option `server` must be `any`: whoever does.
 """
@@ -28,7 +29,7 @@ class Adapter(ServedAdapter):
     """See the seam's text in `runtimes/__init__.py`."""
 
     runtime = "tf_serving"
-    own_options = (("format", FORMATS), ("signature", None), ("outputs", None))
+    own_options = (("format", FORMATS), ("signature", None), ("inputs", None), ("outputs", None))
 
     def check(self, options):
         """ValueError for an option that is none."""
@@ -41,8 +42,10 @@ class Adapter(ServedAdapter):
         version = options.get("model_version")
         if version is not None and not (version.isascii() and version.isdigit()):
             raise ValueError("model_version is a number, not {!r}".format(version))
-        if "outputs" in options:
-            declared_by(options["outputs"])
+        for side in ("inputs", "outputs"):
+            declared_by(side, options)
+        if "inputs" in options and "outputs" not in options:
+            raise ValueError("inputs goes with outputs: both are for a server without metadata")
 
     def met(self, door, options):
         """What it says of the model that the options name; of itself it says nothing."""
@@ -66,10 +69,12 @@ class Adapter(ServedAdapter):
         found = _described(door, name, options)
         # the version that was described, also where another one comes in between
         place = _place(name, found.get("version"))
-        inputs, outputs = found.get("inputs", {}), found.get("outputs")
+        inputs, outputs = (
+            found[side] if side in found else declared_by(side, options)
+            for side in ("inputs", "outputs")
+        )  # fmt: skip
         more = {"signature_name": options["signature"]} if "signature" in options else {}
         layout = options.get("format", "columns")
-        outputs = outputs or declared_by(options["outputs"])
         path = place + ":predict"
         return Session(door, path, name, inputs=inputs, outputs=outputs, layout=layout, more=more)
 

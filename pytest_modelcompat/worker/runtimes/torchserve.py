@@ -3,7 +3,7 @@
 What a model takes there is its handler's business. This speaks the JSON of TorchServe's envelope
 `json` (`service_envelope=json` in its configuration): `instances` in rows, answered by
 `predictions`; with the base handler that is a tensor in, a tensor out. Neither types nor names are
-told, so the option `outputs` declares them (`NAME:DTYPE`).
+told, so the options `outputs` and, where data has positions, `inputs` declare them (`NAME:DTYPE`).
 
 Who answers is told by the description of the API: TorchServe, in the release of the cell.
 """
@@ -21,14 +21,15 @@ class Adapter(ServedAdapter):
     """See the seam's text in `runtimes/__init__.py`."""
 
     runtime = "torchserve"
-    own_options = (("outputs", None),)
+    own_options = (("inputs", None), ("outputs", None))
 
     def check(self, options):
         """ValueError for an option that is none."""
         super().check(options)
         if "outputs" not in options:
             raise ValueError("torchserve needs the option outputs: NAME:DTYPE of what it answers")
-        declared_by(options["outputs"])
+        for side in ("inputs", "outputs"):
+            declared_by(side, options)
 
     def met(self, door, options):
         """Its release, its word on its health, and whether it has the model."""
@@ -53,8 +54,8 @@ class Adapter(ServedAdapter):
         name = self.name_of(model, options)
         path = _path(name, options)
         _there(door, path)
-        outputs = declared_by(options["outputs"])
-        return Session(door, path, name, inputs={}, outputs=outputs, layout="rows")
+        inputs, outputs = (declared_by(side, options) for side in ("inputs", "outputs"))
+        return Session(door, path, name, inputs=inputs, outputs=outputs, layout="rows")
 
 
 def _path(name, options):
