@@ -92,6 +92,7 @@ def test_an_answer_of_today_is_not_reused_tomorrow(tmp_path: Path, runtime: str)
     assert served.url in result.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", OPTIONS)
 def test_a_server_that_does_not_answer_in_time(tmp_path: Path, runtime: str) -> None:
     over = threading.Event()
@@ -110,9 +111,11 @@ def test_a_server_that_does_not_answer_in_time(tmp_path: Path, runtime: str) -> 
 @pytest.mark.parametrize(
     ("runtime", "options", "words"),
     [
-        ("tf_serving", "server: [any], model: [nope]", "404 Not Found: Could not find any vers"),
+        pytest.param("tf_serving", "server: [any], model: [nope]",
+                     "404 Not Found: Could not find any vers", marks=pytest.mark.slow),
         ("tf_serving", 'server: [any], model: [digits], model_version: ["9"]', "404 Not Found"),
-        ("torchserve", OPTIONS["torchserve"].replace("[digits]", "[nope]"), "Model not found"),
+        pytest.param("torchserve", OPTIONS["torchserve"].replace("[digits]", "[nope]"),
+                     "Model not found", marks=pytest.mark.slow),
         ("torchserve", OPTIONS["torchserve"].replace("0.12.0", "0.11.1"),
          "is torchserve 0.12.0, not torchserve 0.11.1"),
     ],
