@@ -8,13 +8,15 @@ expected ones were not kept; they are right under every tolerance.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.errors.results import StoredRunProblem
+from pytest_modelcompat.results.bench import Bench
 from pytest_modelcompat.results.copying import copy_run, parse_tolerances
-from pytest_modelcompat.results.judge import EQUAL
 from pytest_modelcompat.results.judge import judge as default_judge
 from pytest_modelcompat.results.load import load
 from pytest_modelcompat.results.model import (
@@ -23,31 +25,30 @@ from pytest_modelcompat.results.model import (
     CaseRecord,
     Expectation,
     Judgement,
-    Measurement,
     Outcome,
-    Stage,
     Status,
 )
 from pytest_modelcompat.results.records import batches
+from pytest_modelcompat.results.remembered import Remembered
+from pytest_modelcompat.results.rows import alike, number, record
 from pytest_modelcompat.results.store import Store
-from pytest_modelcompat.results.terms import read_terms
 from pytest_modelcompat.results.write import RUN, write_outputs
-from pytest_modelcompat.worker.values import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_modelcompat.matrix.model import Tolerances
-    from pytest_modelcompat.worker.values import Value
+    from pytest_modelcompat.results.model import Measurement
+    from pytest_modelcompat.results.schema import Texts
 
     Judge = Callable[..., Judgement]
     Expect = Callable[[CaseRecord], Expectation]
-    Named = Sequence[tuple[str, Value]]
 
 __all__ = ["Rejudged", "command", "compare_outputs", "rejudge"]
 
 _BATCH = 1000
+_REMEMBERED = 20_000  # judgements, with what they are about
 _NEVER = frozenset({"not_run", "skipped"})
 
 
@@ -139,43 +140,80 @@ def rejudge(
         store: whose judgements are replaced where they differ.
         runtimes: cell id -> adapter's name.
         tolerances: by type, before those of the run.
-        judge: see `judge.judge`.
+        judge: see `judge.judge`; asked once for measurements that ended alike, down to the digests
+            of their outputs.
         expect: the expectation of a case whose status changed; default: known issues stay known.
 
     Returns:
         What changed.
     """
     result = Rejudged()
-    bench = _Bench(store, runtimes, tolerances, judge)
+    bench = Bench(store, runtimes, tolerances, judge)
+    memory: Remembered[_Found | None] = Remembered(_REMEMBERED)
+
+    def found(texts: Texts, cell: str, row: tuple[Any, ...]) -> _Found | None:
+        return _again(bench, record(texts, cell, row))
 
     def changes() -> Iterator[tuple[str, int, Judgement, Expectation | None]]:
-        for case in store.cases():
-            if case.measurement.ended in _NEVER:
+        for texts, cell, row in store.rows():
+            key = (runtimes.get(cell), *alike(row))
+            again = memory.of(key, partial(found, texts, cell, row))
+            if again is None:
                 continue
-            try:
-                judged = bench.again(case)
-            except (StoredRunProblem, ValueError):
+            if again.judgement is None:
                 result.kept += 1
                 continue
             result.judged += 1
-            before = case.judgement
-            if judged.status is before.status:
-                if before.attribution is not None:
-                    # What its variants said about the cause is still true.
-                    judged = replace(
-                        judged,
-                        attribution=before.attribution,
-                        attribution_detail=before.attribution_detail,
-                    )
-                if judged != before:
-                    yield case.cell, case.n, judged, None
-                continue
-            result.changed[before.status, judged.status] += 1
-            after = replace(case, judgement=judged)
-            yield case.cell, case.n, judged, (expect or _expectation)(after)
+            if again.turned:
+                result.changed[again.turned] += 1
+                expectation = again.expectation
+                if expect is not None:
+                    case = record(texts, cell, row)
+                    expectation = expect(replace(case, judgement=again.judgement))
+                yield cell, number(row), again.judgement, expectation
+            elif again.differs:
+                yield cell, number(row), again.judgement, None
 
     store.set_judgements(changes())
     return result
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    """What judging again gave, for every case that is alike.
+
+    Attributes:
+        judgement: the new one; None where it could not be judged again.
+        differs: whether it is another one than before.
+        turned: the status before and after, where that changed.
+        expectation: the new one, where the status changed.
+    """
+
+    judgement: Judgement | None = None
+    differs: bool = False
+    turned: tuple[Status, Status] | None = None
+    expectation: Expectation | None = None
+
+
+def _again(bench: Bench, case: CaseRecord) -> _Found | None:
+    """By its own reference; None for a case that was not measured."""
+    if case.measurement.ended in _NEVER:
+        return None
+    try:
+        judged = bench.again(case)
+    except (StoredRunProblem, ValueError):
+        return _Found()
+    before = case.judgement
+    if judged.status is not before.status:
+        after = replace(case, judgement=judged)
+        turned = before.status, judged.status
+        return _Found(judgement=judged, turned=turned, expectation=_expectation(after))
+    if before.attribution is not None:
+        # What its variants said about the cause is still true.
+        judged = replace(
+            judged, attribution=before.attribution, attribution_detail=before.attribution_detail
+        )
+    return _Found(judgement=judged, differs=judged != before)
 
 
 def compare_outputs(
@@ -201,31 +239,40 @@ def compare_outputs(
         What changed.
     """
     result = Rejudged()
-    bench = _Bench(store, runtimes, tolerances, judge)
+    bench = Bench(store, runtimes, tolerances, judge)
+    memory: Remembered[Judgement | None] = Remembered(_REMEMBERED)
     answers = {
         (case.check, case.unit, case.case): case.measurement
         for case in store.cases(cell=reference)
         if case.measurement.ended == "returned" and case.measurement.outputs
     }
 
+    def found(case: CaseRecord, answer: Measurement | None) -> Judgement | None:
+        with suppress(StoredRunProblem, ValueError):
+            return bench.against(case, answer)
+        return None
+
     def judged() -> Iterator[CaseRecord]:
-        for case in store.cases():
-            if case.cell == reference or case.measurement.ended != "returned":
+        for texts, cell, row in store.rows():
+            case = record(texts, cell, row)
+            if cell == reference or case.measurement.ended != "returned":
                 continue
-            try:
-                found = bench.against(case, answers.get((case.check, case.unit, case.case)))
-            except (StoredRunProblem, ValueError):
+            answer = answers.get((case.check, case.unit, case.case))
+            right = None if answer is None else (answer.outputs[0], answer.expected)
+            key = (runtimes.get(cell), right, *alike(row))
+            again = memory.of(key, partial(found, case, answer))
+            if again is None:
                 result.kept += 1
                 continue
             result.judged += 1
-            if found.status is not case.judgement.status:
-                result.changed[case.judgement.status, found.status] += 1
+            if again.status is not case.judgement.status:
+                result.changed[case.judgement.status, again.status] += 1
             after = replace(
                 case,
-                judgement=found,
+                judgement=again,
                 reference={**(case.reference or {}), "kind": "cell", "source": reference},
             )
-            if found.status is Status.NOT_RUN:
+            if again.status is Status.NOT_RUN:
                 reason = f"cell {reference} has no outputs of it"
                 after = replace(after, measurement=replace(case.measurement, reason=reason))
             yield replace(after, expectation=_expectation(after))
@@ -233,93 +280,6 @@ def compare_outputs(
     for batch in batches(judged(), _BATCH):
         store.add_cases(batch)
     return result
-
-
-@dataclass(frozen=True)
-class _Bench:
-    """What every case is judged with."""
-
-    store: Store
-    runtimes: Mapping[str, str]
-    tolerances: Tolerances
-    judge: Judge
-
-    def again(self, case: CaseRecord) -> Judgement:
-        """By the reference that it was judged by before."""
-        seen = case.measurement
-        if seen.ended != "returned":
-            return self._ask(case, seen, outputs=(), expected=None, identical=False)
-        if seen.outputs and set(seen.outputs) == {EQUAL}:
-            nothing: Named = ()
-            return self._ask(
-                case,
-                seen,
-                outputs=[nothing] * len(seen.outputs),
-                expected=nothing,
-                identical=True,
-            )
-        kind = (case.reference or {}).get("kind")
-        if seen.expected is None and kind not in {None, "none"}:
-            raise ValueError("the reference was not stored")
-        return self._compare(case, seen.outputs, seen.expected)
-
-    def against(self, case: CaseRecord, answer: Measurement | None) -> Judgement:
-        """By what another cell answered."""
-        seen = case.measurement
-        if answer is None:
-            return Judgement(status=Status.NOT_RUN, stage=Stage.COMPARE)
-        right = answer.outputs[0]
-        if right == EQUAL:
-            if set(seen.outputs) == {EQUAL}:
-                return self.again(case)
-            # The answer is what was expected, and that was kept here, where it was not given.
-            right = seen.expected or ""
-        elif answer.expected:
-            # A repeat that was what the reference says need not be what the other cell says.
-            own = tuple(answer.expected if mark == EQUAL else mark for mark in seen.outputs)
-            return self._compare(case, own, right)
-        if not right:
-            raise ValueError("the reference was not stored")
-        return self._compare(case, seen.outputs, right)
-
-    def _compare(self, case: CaseRecord, marks: tuple[str, ...], right: str | None) -> Judgement:
-        """Outputs by their digests against others, or None where it only has to run."""
-        outputs: list[Named] = [
-            () if mark == EQUAL else decode(self.store.get_blob(mark)) for mark in marks
-        ]
-        expected = None
-        if right is not None:
-            given: set[str | int] = {name for named in outputs for name, _ in named}
-            expected = [
-                (_place(name, given), value) for name, value in decode(self.store.get_blob(right))
-            ]
-        return self._ask(
-            case,
-            replace(case.measurement, outputs=marks),
-            outputs=outputs,
-            expected=expected,
-            identical=bool(marks) and all(mark in {EQUAL, right} for mark in marks),
-        )
-
-    def _ask(self, case: CaseRecord, seen: Measurement, **outputs: Any) -> Judgement:
-        terms = read_terms(case.reference)
-        if self.tolerances:
-            given = {**dict(terms["tolerances"] or ()), **dict(self.tolerances)}
-            terms["tolerances"] = tuple(given.items())
-        return self.judge(
-            seen,
-            **outputs,
-            **terms,
-            requested=case.requested,
-            runtime=self.runtimes[case.cell],
-        )
-
-
-def _place(name: str | int, given: set[str | int]) -> str | int:
-    """A position that was stored as text, where no output has that name."""
-    if isinstance(name, str) and name.isascii() and name.isdigit() and name not in given:
-        return int(name)
-    return name
 
 
 def _expectation(case: CaseRecord) -> Expectation:

@@ -24,9 +24,11 @@ __all__ = [
     "JUDGEMENT",
     "MEASUREMENT",
     "SELECT",
+    "alike",
     "expectation_row",
     "judgement_row",
     "measurement_row",
+    "number",
     "record",
 ]
 
@@ -43,6 +45,7 @@ FROM measurement m
     CROSS JOIN judgement j ON j.key = m.key
     CROSS JOIN expectation e ON e.key = m.key
 """
+_MASK = (1 << SHIFT) - 1
 _STAGES = {each.value: each for each in Stage}
 _STATUSES = {each.value: each for each in Status}
 _OUTCOMES = {each.value: each for each in Outcome}
@@ -132,6 +135,20 @@ def expectation_row(texts: Numbering, key: int, expected: Expectation) -> tuple[
     return key, texts.key(expected.outcome.value), texts.optional(expected.known)
 
 
+def alike(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What is equal for cases of one store that can only be judged alike, and were.
+
+    That is the provider, the reference, where and how it ended, what ran where, outputs, expected
+    outputs and error; then the judgement and the expectation.
+    """
+    return (*row[4:6], *row[7:9], row[10], *row[15:18], *row[19:])
+
+
+def number(row: tuple[Any, ...]) -> int:
+    """A case's place in its cell's plan."""
+    return int(row[0]) & _MASK
+
+
 def record(texts: Numbered, cell: str, row: tuple[Any, ...]) -> CaseRecord:
     """A row of SELECT as the record that it was."""
     value = texts.value
@@ -148,7 +165,7 @@ def record(texts: Numbered, cell: str, row: tuple[Any, ...]) -> CaseRecord:
         runs = tuple(json.loads(run_seconds))
     return CaseRecord(
         cell=cell,
-        n=key & (1 << SHIFT) - 1,
+        n=key & _MASK,
         check=value(check),
         unit=value(unit),
         case=value(name),
