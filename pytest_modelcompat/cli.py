@@ -15,8 +15,6 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from pytest_modelcompat import DEFAULT_REPORT, __version__, stored_runs
 from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line
 from pytest_modelcompat.paths import text_of, typed
@@ -26,7 +24,10 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.results.stored import StoredCase, StoredCell
 
-__all__ = ["main"]
+__all__ = ["USAGE_ERROR", "main"]
+
+USAGE_ERROR = 4
+"""As `pytest.ExitCode` has it; importing pytest takes longer than most commands."""
 
 STARTER = """\
 # Which onnxruntime releases run these models, and run them right?
@@ -64,17 +65,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageProblem as problem:
         for each in problem.problems:
             sys.stderr.write(f"modelcompat: {each}\n")
-        return int(pytest.ExitCode.USAGE_ERROR)
+        return USAGE_ERROR
     except ModelcompatError as error:
         sys.stderr.write(f"modelcompat: {error}\n")
-        return int(pytest.ExitCode.USAGE_ERROR)
+        return USAGE_ERROR
     except OSError as error:
         if error.filename is None:
             raise
         from pytest_modelcompat.environments.cache import cache_folder  # noqa: PLC0415
 
         sys.stderr.write(f"modelcompat: {command_line.no_access(error, cache_folder())}\n")
-        return int(pytest.ExitCode.USAGE_ERROR)
+        return USAGE_ERROR
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -169,7 +170,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
         """As argparse does, with pytest's exit status for a usage error."""
         self.print_usage(sys.stderr)
-        self.exit(int(pytest.ExitCode.USAGE_ERROR), f"{self.prog}: {message}\n")
+        self.exit(USAGE_ERROR, f"{self.prog}: {message}\n")
 
 
 def _init(arguments: argparse.Namespace) -> int:
@@ -217,19 +218,25 @@ def _lock(arguments: argparse.Namespace) -> int:
 
 
 def _rejudge(arguments: argparse.Namespace) -> int:
-    from pytest_modelcompat.members import installed  # noqa: PLC0415 - each pays for itself
-    from pytest_modelcompat.results import rejudge  # noqa: PLC0415
+    from pytest_modelcompat.results import rejudge  # noqa: PLC0415 - each pays for itself
 
-    installed()  # with the rules of other plugins
     sys.stdout.write(
         rejudge.command(
             Path(arguments.folder),
             output=Path(arguments.output) if arguments.output else None,
             tolerances=arguments.tolerance,
             against=arguments.against,
+            other_rules=_other_rules,
         )
     )
     return 0
+
+
+def _other_rules() -> None:
+    """Judging knows the rules of other plugins from now on, all of which are imported for that."""
+    from pytest_modelcompat.members import installed  # noqa: PLC0415
+
+    installed()
 
 
 def _tell(line: str) -> None:

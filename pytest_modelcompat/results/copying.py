@@ -44,22 +44,29 @@ def copy_run(source: Path, target: Path) -> None:
         adopt(source, target)
         try:
             shutil.copyfile(source / PLAN, target / PLAN)
-            for path in (source / "outputs").glob("??/*"):
-                if is_digest(path.name) and not path.is_symlink():
-                    _link(path, Blobs(target).path(path.name))
+            _link(source, Blobs(target))
         except OSError as error:
             raise errors.cannot_write(target, error) from error
     finally:
         lock.release()
 
 
-def _link(path: Path, there: Path) -> None:
+def _link(source: Path, blobs: Blobs) -> None:
     """Blobs never change, so one file can serve two runs where the file system allows it."""
-    there.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(path, there)
-    except OSError:
-        shutil.copyfile(path, there)
+    made = set()
+    for folder in (source / "outputs").glob("??/"):
+        with os.scandir(folder) as found:
+            for each in found:
+                if not is_digest(each.name) or not each.is_file(follow_symlinks=False):
+                    continue
+                path = blobs.name(each.name)
+                if (place := os.path.dirname(path)) not in made:  # noqa: PTH120 - for thousands
+                    os.makedirs(place, exist_ok=True)  # noqa: PTH103
+                    made.add(place)
+                try:
+                    os.link(each.path, path)
+                except OSError:
+                    shutil.copyfile(each.path, path)
 
 
 def parse_tolerances(texts: Sequence[str]) -> Tolerances:

@@ -1,19 +1,21 @@
 """The lines of cases.jsonl.gz, straight from the store's rows.
 
-Most cases have no error, and their lines are put together from pieces that thousands of others
-have too; every other one becomes a record and is encoded in full. Both ways give the same bytes,
-which a test holds for any record.
+Most cases end in one cell as they did in another, and their lines are put together from pieces
+that many have; those with odd numbers become a record and are encoded in full. Both ways give the
+same bytes, which a test holds for any record.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_modelcompat.results.model import Status
+from pytest_modelcompat.results.remembered import Remembered
 from pytest_modelcompat.results.rows import record
 from pytest_modelcompat.results.schema import SHIFT
-from pytest_modelcompat.results.write_line import case_line, dump
+from pytest_modelcompat.results.write_line import case_line, dump, error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["lines"]
 
 _REMEMBERED = 100_000  # pieces
+_CASES = 10_000
 _MASK = (1 << SHIFT) - 1
 _STATUSES = {each.value: each for each in Status}
 
@@ -42,43 +45,68 @@ def lines(results: Results, note: Callable[[str, str, str, str, Status], None]) 
         yield pieces.line(cell, row, note)
 
 
+class _Alike(NamedTuple):
+    """What cases have in common; `noted` is the check, unit, name and status."""
+
+    text: str
+    noted: tuple[str, str, str, Status]
+
+
 class _Pieces:
     """Parts of lines, made once."""
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
         self._made: dict[tuple[str, int | None], str] = {}
+        self._alike: Remembered[_Alike | None] = Remembered(_CASES)
         self._cell = ""
         self._head = ""
 
     def line(
         self, cell: str, row: tuple[Any, ...], note: Callable[[str, str, str, str, Status], None]
     ) -> str:
-        (
-            key, check, unit, name, requested, reference, repro, _, _, reason, ran_on, opset,
-            peak_rss, load, run, outputs, expected, error, model_bytes, status, stage, rule,
-            signature, attribution, detail, mismatch, outcome, known,
-        ) = row  # fmt: skip
-        value = self._texts.value
-        made = [
-            self._json("mismatch", mismatch),
-            self._mapping("ran_on", ran_on),
-            self._mapping("reference", reference),
-            self._mapping("attribution_detail", detail),
-            _seconds(load, run),
-        ]
-        if error is not None or rule is not None or signature is not None or None in made:
+        alike = self._alike.of((row[1:6], row[9:12], row[17], row[19:]), lambda: self._both(row))
+        seconds = _seconds(row[13], row[14])
+        if alike is None or seconds is None:
             whole = record(self._texts, cell, row)
             note(cell, whole.check, whole.unit, whole.case, whole.judgement.status)
             return dump(case_line(whole))
-        note(cell, value(check), value(unit), value(name), _STATUSES[value(status)])
+        note(cell, *alike.noted)
         if cell != self._cell or not self._head:
             self._cell, self._head = cell, f'{{"cell":{dump(cell)},"n":' if cell else '{"n":'
-        piece = self._piece
-        mismatch, ran_on, reference, detail, seconds = (each or "" for each in made)
-        return "".join(
+        key, repro, peak_rss, outputs, expected, model_bytes = (
+            row[0], row[6], row[12], row[15], row[16], row[18],
+        )  # fmt: skip
+        peak = f',"peak_rss":{peak_rss}' if peak_rss else ""
+        size = f',"model_bytes":{model_bytes}' if model_bytes else ""
+        own = _outputs(outputs) if outputs is not None and outputs != "=" else ""
+        right = "" if expected is None else self._piece("expected", expected)
+        command = self._piece("repro", repro)
+        return f"{self._head}{key & _MASK}{alike.text}{seconds}{peak}{size}{own}{right}{command}}}"
+
+    def _both(self, row: tuple[Any, ...]) -> _Alike | None:
+        """The part of a line that is the same in every cell where a case ended alike.
+
+        None where a case has to be encoded in full.
+        """
+        (
+            _, check, unit, name, requested, reference, _, _, _, reason, ran_on, opset,
+            _, _, _, _, _, error, _, status, stage, rule,
+            signature, attribution, detail, mismatch, outcome, known,
+        ) = row  # fmt: skip
+        made = [
+            self._mapping("ran_on", ran_on),
+            self._error(error, rule, signature),
+            self._json("mismatch", mismatch),
+            self._mapping("reference", reference),
+            self._mapping("attribution_detail", detail),
+        ]
+        if None in made:
+            return None
+        value, piece = self._texts.value, self._piece
+        ran, raised, wrong, right, detailed = (each or "" for each in made)
+        text = "".join(
             [
-                f"{self._head}{key & _MASK}",
                 piece("check", check),
                 piece("unit", unit),
                 piece("case", name),
@@ -89,20 +117,21 @@ class _Pieces:
                 piece("known", known),
                 piece("reason", reason),
                 piece("requested", requested),
-                ran_on,
-                mismatch,
-                reference,
+                ran,
+                raised,
+                wrong,
+                right,
                 piece("attribution", attribution),
-                detail,
-                seconds,
-                f',"peak_rss":{peak_rss}' if peak_rss else "",
-                f',"model_bytes":{model_bytes}' if model_bytes else "",
-                _outputs(outputs) if outputs is not None and outputs != "=" else "",
-                piece("expected", expected),
-                piece("repro", repro),
-                "}",
+                detailed,
             ]
         )
+        return _Alike(text, (value(check), value(unit), value(name), _STATUSES[value(status)]))
+
+    def _error(self, text: str | None, rule: int | None, signature: int | None) -> str:
+        """What it raised, with the names that its judgement gave that."""
+        names = (None if each is None else self._texts.value(each) for each in (signature, rule))
+        found = error_of(None if text is None else json.loads(text), *names)
+        return f',"error":{dump(found)}' if found else ""
 
     def _piece(self, field: str, number: int | None) -> str:
         """`,"unit":"ai.onnx::Conv"`; empty for what is absent or empty."""

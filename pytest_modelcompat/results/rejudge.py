@@ -31,6 +31,7 @@ from pytest_modelcompat.results.model import (
 from pytest_modelcompat.results.records import batches
 from pytest_modelcompat.results.remembered import Remembered
 from pytest_modelcompat.results.rows import alike, number, record
+from pytest_modelcompat.results.rules import OURS
 from pytest_modelcompat.results.store import Store
 from pytest_modelcompat.results.write import RUN, write_outputs
 
@@ -74,6 +75,7 @@ def command(
     output: Path | None = None,
     tolerances: Sequence[str] = (),
     against: str | None = None,
+    other_rules: Callable[[], None] = lambda: None,
 ) -> str:
     """What `modelcompat rejudge` does: a copy of a stored run, judged anew.
 
@@ -82,6 +84,8 @@ def command(
         output: where the copy goes; default: beside the run, with `-rejudged` to its name.
         tolerances: as texts, `float32:rtol=1e-2,atol=1e-4`.
         against: id of the cell whose outputs are the reference; default: the stored references.
+        other_rules: makes the rules of other plugins known. Called where the run has a runtime
+            without rules of ours, which come first.
 
     Returns:
         What changed, as lines for a terminal.
@@ -100,6 +104,8 @@ def command(
         copy_run(folder, output)
     with Store.existing(output) as store:
         runtimes = {each["id"]: str(each.get("runtime", "")) for each in run.plan["cells"]}
+        if not set(runtimes.values()) <= set(OURS):
+            other_rules()
         if against is None:
             result = rejudge(store, runtimes=runtimes, tolerances=given)
         else:

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["RunInfo", "Store"]
 
 _BATCH = 10_000
+_CHANGED = 1000  # judgements, which may be large
 
 
 class Store(Results):
@@ -262,25 +263,27 @@ class Store(Results):
         All of it is one transaction, so that a run is judged by one set of rules at any time.
         """
         with self._transaction() as connection:
-            for cell, n, judgement, expectation in judged:
-                key = (self._cell_key(cell) << SHIFT) + n
-                connection.execute(
-                    f"INSERT OR REPLACE INTO {JUDGEMENT}",
-                    judgement_row(self._texts, key, judgement),
-                )
-                if expectation is not None:
-                    self._set_expectation(key, expectation)
+            texts = self._texts
+            for batch in records.batches(judged, _CHANGED):
+                judgements, expectations = [], []
+                for cell, n, judgement, expectation in batch:
+                    key = (self._cell_key(cell) << SHIFT) + n
+                    judgements.append(judgement_row(texts, key, judgement))
+                    if expectation is not None:
+                        expectations.append(expectation_row(texts, key, expectation))
+                connection.executemany(f"INSERT OR REPLACE INTO {JUDGEMENT}", judgements)
+                connection.executemany(f"INSERT OR REPLACE INTO {EXPECTATION}", expectations)
 
     def set_expectations(self, expected: Iterable[tuple[str, int, Expectation]]) -> None:
         """Replace what was expected of stored cases (cell, n)."""
-        with self._transaction():
-            for cell, n, expectation in expected:
-                self._set_expectation((self._cell_key(cell) << SHIFT) + n, expectation)
-
-    def _set_expectation(self, key: int, expectation: Expectation) -> None:
-        self._connection.execute(
-            f"INSERT OR REPLACE INTO {EXPECTATION}", expectation_row(self._texts, key, expectation)
-        )
+        with self._transaction() as connection:
+            connection.executemany(
+                f"INSERT OR REPLACE INTO {EXPECTATION}",
+                (
+                    expectation_row(self._texts, (self._cell_key(cell) << SHIFT) + n, expectation)
+                    for cell, n, expectation in expected
+                ),
+            )
 
     def set_cell(self, cell: CellRecord) -> None:
         """Store a cell, or replace it."""

@@ -8,9 +8,11 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_modelcompat.results.model import CaseRecord
 
-__all__ = ["case_line", "dump"]
+__all__ = ["case_line", "dump", "error_of"]
 
 # Made once: json.dumps with these arguments makes an encoder at every call. Enums are strings.
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -33,7 +35,7 @@ def case_line(case: CaseRecord) -> dict[str, Any]:
         "reason": seen.reason,
         "requested": case.requested,
         "ran_on": seen.ran_on,
-        "error": _error(case),
+        "error": error_of(seen.error, judged.signature, judged.rule),
         "mismatch": judged.mismatch,
         "reference": case.reference,
         "attribution": judged.attribution,
@@ -70,13 +72,16 @@ def _plain(value: Any) -> Any:
     return _plain(item()) if callable(item) else str(value)
 
 
-def _error(case: CaseRecord) -> dict[str, Any]:
-    seen = case.measurement.error or {}
+def error_of(
+    raised: Mapping[str, Any] | None, signature: str | None, rule: str | None
+) -> dict[str, Any]:
+    """What a case raised or how it died, with the names that its judgement gave that."""
+    seen = raised or {}
     error = {
         "type": seen.get("type"),
-        "signature": case.judgement.signature,
+        "signature": signature,
         "message": seen.get("message"),
-        "rule": case.judgement.rule,
+        "rule": rule,
         "signal": seen.get("signal"),
         "exit_code": seen.get("exit_code"),
         "output": seen.get("output"),
