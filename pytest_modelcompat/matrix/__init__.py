@@ -5,6 +5,18 @@
 
 from __future__ import annotations
 
-from pytest_modelcompat.matrix.load import is_known_issues, load_matrices, load_matrix
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_modelcompat.matrix.load import is_known_issues, load_matrices, load_matrix
 
 __all__ = ["is_known_issues", "load_matrices", "load_matrix"]
+
+
+def __getattr__(name: str) -> Any:
+    """Those who only want a type of `model` do not pay for reading YAML."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pytest_modelcompat.matrix import load  # noqa: PLC0415
+
+    return getattr(load, name)
