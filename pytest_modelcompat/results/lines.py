@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_modelcompat.results.model import Status
 from pytest_modelcompat.results.remembered import Remembered
-from pytest_modelcompat.results.rows import record
-from pytest_modelcompat.results.schema import SHIFT
+from pytest_modelcompat.results.rows import is_long, number, record
 from pytest_modelcompat.results.write_line import case_line, dump, error_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ __all__ = ["lines"]
 
 _REMEMBERED = 100_000  # pieces
 _CASES = 10_000
-_MASK = (1 << SHIFT) - 1
 _STATUSES = {each.value: each for each in Status}
 
 
@@ -65,7 +64,11 @@ class _Pieces:
     def line(
         self, cell: str, row: tuple[Any, ...], note: Callable[[str, str, str, str, Status], None]
     ) -> str:
-        alike = self._alike.of((row[1:6], row[9:12], row[17], row[19:]), lambda: self._both(row))
+        if is_long(row):
+            alike = self._both(row)
+        else:
+            key = (row[1:6], row[9:12], row[17], row[19:])
+            alike = self._alike.of(key, partial(self._both, row))
         seconds = _seconds(row[13], row[14])
         if alike is None or seconds is None:
             whole = record(self._texts, cell, row)
@@ -74,15 +77,14 @@ class _Pieces:
         note(cell, *alike.noted)
         if cell != self._cell or not self._head:
             self._cell, self._head = cell, f'{{"cell":{dump(cell)},"n":' if cell else '{"n":'
-        key, repro, peak_rss, outputs, expected, model_bytes = (
-            row[0], row[6], row[12], row[15], row[16], row[18],
-        )  # fmt: skip
+        n = number(row)
+        repro, peak_rss, outputs, expected, model_bytes = row[6], row[12], *row[15:17], row[18]
         peak = f',"peak_rss":{peak_rss}' if peak_rss else ""
         size = f',"model_bytes":{model_bytes}' if model_bytes else ""
         own = _outputs(outputs) if outputs is not None and outputs != "=" else ""
         right = "" if expected is None else self._piece("expected", expected)
         command = self._piece("repro", repro)
-        return f"{self._head}{key & _MASK}{alike.text}{seconds}{peak}{size}{own}{right}{command}}}"
+        return f"{self._head}{n}{alike.text}{seconds}{peak}{size}{own}{right}{command}}}"
 
     def _both(self, row: tuple[Any, ...]) -> _Alike | None:
         """The part of a line that is the same in every cell where a case ended alike.

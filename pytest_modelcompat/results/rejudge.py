@@ -30,7 +30,7 @@ from pytest_modelcompat.results.model import (
 )
 from pytest_modelcompat.results.records import batches
 from pytest_modelcompat.results.remembered import Remembered
-from pytest_modelcompat.results.rows import alike, number, record
+from pytest_modelcompat.results.rows import alike, is_long, number, record
 from pytest_modelcompat.results.rules import OURS
 from pytest_modelcompat.results.store import Store
 from pytest_modelcompat.results.write import RUN, write_outputs
@@ -162,8 +162,12 @@ def rejudge(
 
     def changes() -> Iterator[tuple[str, int, Judgement, Expectation | None]]:
         for texts, cell, row in store.rows():
-            key = (runtimes.get(cell), *alike(row))
-            again = memory.of(key, partial(found, texts, cell, row))
+            again: _Found | None
+            if is_long(row):
+                again = found(texts, cell, row)
+            else:
+                key = (runtimes.get(cell), *alike(row))
+                again = memory.of(key, partial(found, texts, cell, row))
             if again is None:
                 continue
             if again.judgement is None:
@@ -266,7 +270,11 @@ def compare_outputs(
             answer = answers.get((case.check, case.unit, case.case))
             right = None if answer is None else (answer.outputs[0], answer.expected)
             key = (runtimes.get(cell), right, *alike(row))
-            again = memory.of(key, partial(found, case, answer))
+            again: Judgement | None = (
+                found(case, answer)
+                if is_long(row)
+                else memory.of(key, partial(found, case, answer))
+            )
             if again is None:
                 result.kept += 1
                 continue

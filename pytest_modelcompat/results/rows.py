@@ -26,6 +26,7 @@ __all__ = [
     "SELECT",
     "alike",
     "expectation_row",
+    "is_long",
     "judgement_row",
     "measurement_row",
     "number",
@@ -45,6 +46,7 @@ FROM measurement m
     CROSS JOIN judgement j ON j.key = m.key
     CROSS JOIN expectation e ON e.key = m.key
 """
+_LONG = 4096  # characters
 _MASK = (1 << SHIFT) - 1
 _STAGES = {each.value: each for each in Stage}
 _STATUSES = {each.value: each for each in Status}
@@ -142,6 +144,11 @@ def alike(row: tuple[Any, ...]) -> tuple[Any, ...]:
     outputs and error; then the judgement and the expectation.
     """
     return (*row[4:6], *row[7:9], row[10], *row[15:18], *row[19:])
+
+
+def is_long(row: tuple[Any, ...]) -> bool:
+    """Whether a row holds so much text that thousands of them are not to be kept."""
+    return len(row[15] or "") + len(row[17] or "") + len(row[25] or "") > _LONG
 
 
 def number(row: tuple[Any, ...]) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_modelcompat import __version__
-from pytest_modelcompat.cli import STARTER, main
+from pytest_modelcompat.cli import STARTER, USAGE_ERROR, main
 from pytest_modelcompat.matrix.load import load_matrix
 from tests.project import SMALL
 from tests.unit.stored_runs import case, cell, report_folder
@@ -257,6 +257,32 @@ def test_rejudge_applies_another_tolerance(place: Path, capsys) -> None:
     assert out.splitlines()[0] == "1 case judged again, 0 changed"
     assert "written to own-rejudged" in out
     assert (place / "own-rejudged" / "run.json").is_file()
+
+
+def test_rejudge_imports_neither_pytest_nor_plugins_nor_the_language(place: Path) -> None:
+    """They took longer than judging; what comes to be imported by a harmless line is not seen."""
+    report_folder(place / "own", [case(0)], [cell()])
+    (place / "own" / "plan.json").write_text(
+        json.dumps({"schema": 1, "cells": [{"id": "cell-a", "runtime": "onnxruntime"}]})
+    )
+    code = (
+        "import sys\n"
+        "from pytest_modelcompat.cli import main\n"
+        "assert main(['rejudge', 'own']) == 0\n"
+        "print(*sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.splitlines()[-1].split())
+    assert "pytest_modelcompat.results.rejudge" in modules
+    assert not modules & {
+        "pytest", "pluggy", "numpy", "subprocess", "importlib.resources",
+        "pytest_modelcompat.members", "pytest_modelcompat.environments",
+        "pytest_modelcompat.matrix.load",
+    }  # fmt: skip
+
+
+def test_a_mistake_ends_as_it_does_in_pytest() -> None:
+    assert int(pytest.ExitCode.USAGE_ERROR) == USAGE_ERROR
 
 
 def test_diff_fails_on_a_regression_alone(place: Path, capsys) -> None:

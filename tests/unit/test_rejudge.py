@@ -13,7 +13,10 @@ import pytest
 from pytest_modelcompat.errors import UsageProblem
 from pytest_modelcompat.errors.results import StoreProblem
 from pytest_modelcompat.matrix.model import Tolerance
+from pytest_modelcompat.results import rejudge as module
+from pytest_modelcompat.results.bench import Bench
 from pytest_modelcompat.results.copying import parse_tolerances
+from pytest_modelcompat.results.judge import judge as default_judge
 from pytest_modelcompat.results.load import load
 from pytest_modelcompat.results.model import Expectation, Judgement, Outcome, Stage, Status
 from pytest_modelcompat.results.rejudge import command, compare_outputs, rejudge
@@ -172,6 +175,112 @@ def test_messages_are_classified_again(store):
     assert found.measurement.error == error
 
 
+def everything(store) -> list:
+    """All that a store says, NaN as text."""
+    return [repr(each) for each in store.cases()]
+
+
+def default_judge_of(store, record) -> Judgement:
+    return Bench(store, RUNTIMES, (), default_judge).again(record)
+
+
+def of_all_kinds(store) -> None:
+    """In three cells: a wrong answer, and those that differ from it in one thing that counts."""
+    right, wrong = floats(1.0, 2.0), floats(1.0, 2.2)
+    base = measured(store, 0, wrong, expected=right, status="failed")
+    suite = with_terms(base.reference, suite=(0.5, 0.0), tolerances=None, quantized=None)
+    raised = case(0, status="error", outputs=(), error={"message": "died", "type": "Fail"})
+    known = replace(base.expectation, known="K")
+    gated = {"message": "Unsupported model IR version: 11, max supported IR version: 10"}
+    seen = raised.measurement
+    kinds = [
+        base,
+        replace(base, requested="CUDAExecutionProvider"),
+        replace(base, reference=suite),
+        replace(base, measurement=replace(base.measurement, ran_on={"CUDAExecutionProvider": 1})),
+        measured(store, 0, floats(1.0, 9.0), expected=right, status="failed"),
+        measured(store, 0, wrong, expected=floats(1.0, 9.0), status="failed"),
+        replace(base, judgement=replace(base.judgement, status=Status.PASSED)),
+        replace(base, judgement=replace(base.judgement, attribution="optimizer")),
+        replace(base, judgement=replace(base.judgement, status=Status.PASSED), expectation=known),
+        replace(base, expectation=known),
+        measured(store, 0, "=", expected=right),
+        raised,
+        replace(raised, measurement=replace(seen, stage=Stage.LOAD, error=gated)),
+        replace(raised, measurement=replace(seen, stage=Stage.LOAD)),
+        replace(raised, measurement=replace(seen, error={"message": "died" * 2000})),
+        replace(raised, measurement=replace(seen, ended="crashed")),
+    ]
+    with_all = {
+        "stage": Stage.LOAD, "rule": "x", "signature": "x", "mismatch": {"bad": 1},
+        "attribution": "x", "attribution_detail": {"x": "y"},
+    }  # fmt: skip
+    caused = replace(base.judgement, attribution="optimizer", attribution_detail={"x": "z"})
+    kinds += [
+        replace(base, judgement=default_judge_of(store, base)),
+        *(
+            replace(base, judgement=replace(default_judge_of(store, base), **{name: value}))
+            for name, value in with_all.items()
+        ),
+        replace(base, judgement=caused),
+    ]
+    for name in RUNTIMES:
+        store.add_cases([replace(each, cell=name, n=n) for n, each in enumerate(kinds)])
+
+
+@pytest.mark.parametrize("tolerances", [(), WIDE, TIGHT])
+@pytest.mark.parametrize("against", [None, "cell-a"])
+def test_what_is_alike_is_judged_once_and_as_if_it_were_alone(
+    tmp_path, monkeypatch, tolerances, against
+) -> None:
+    """Under another runtime nothing is alike."""
+    others = dict(zip(RUNTIMES, ("onnxruntime", "backend", "kserve"), strict=True))
+    found = []
+    for name, runtimes in (("one", RUNTIMES), ("other", others), ("alone", RUNTIMES)):
+        asked = []
+
+        def judge(measurement, asked=asked, **given):
+            asked.append(measurement)
+            return default_judge(measurement, **given)
+
+        if name == "alone":
+            monkeypatch.setattr(module, "alike", lambda row: row[:1])
+        with open_store(tmp_path / name) as store:
+            of_all_kinds(store)
+            if against is None:
+                result = rejudge(store, judge=judge, runtimes=runtimes, tolerances=tolerances)
+            else:
+                result = compare_outputs(
+                    store, against, judge=judge, runtimes=runtimes, tolerances=tolerances
+                )
+            found.append((result, everything(store), len(asked)))
+    one, other, alone = found
+    assert one[:2] == alone[:2]
+    assert other[2] == alone[2] > one[2]
+    if against is None:
+        # Of three cells; the long message is remembered nowhere.
+        assert (one[2], alone[2]) == (23 + 3, 24 * 3)
+
+
+def test_an_answer_of_many_cells_is_read_once(store, monkeypatch) -> None:
+    record = measured(store, 0, floats(1.0, 2.2), expected=floats(1.0, 2.0), status="failed")
+    store.add_cases([replace(record, cell=name) for name in RUNTIMES])
+    read = []
+    get = store.blobs.get
+    monkeypatch.setattr(store.blobs, "get", lambda digest: read.append(digest) or get(digest))
+    result = rejudge(store, runtimes=RUNTIMES, tolerances=WIDE)
+    assert result.changed == {(Status.FAILED, Status.PASSED): 3}
+    assert len(read) == 2
+
+
+@pytest.mark.parametrize(("runtime", "asked"), [("onnxruntime", 0), ("of-another-plugin", 1)])
+def test_other_plugins_are_asked_for_the_rules_of_their_runtimes(tmp_path, runtime, asked) -> None:
+    folder = finished(tmp_path / "run", runtime)
+    calls = []
+    command(folder, other_rules=lambda: calls.append(1))
+    assert len(calls) == asked
+
+
 def test_another_judge_and_other_expectations(store):
     store.add_cases([measured(store, 0, "="), measured(store, 1, "=")])
     asked = []
@@ -224,7 +333,7 @@ def test_any_cell_against_any_other(store):
     ] == 2  # fmt: skip
 
 
-def finished(folder: Path) -> Path:
+def finished(folder: Path, runtime: str = "onnxruntime") -> Path:
     with open_store(folder) as store:
         store.register_cells(["cell-a", "cell-b"])
         for name in ("cell-a", "cell-b"):
@@ -235,7 +344,7 @@ def finished(folder: Path) -> Path:
                 for n in range(3)
             ])  # fmt: skip
         store.finish()
-        plan = {"schema": 1, "cells": [{"id": c, "runtime": "onnxruntime"} for c in RUNTIMES]}
+        plan = {"schema": 1, "cells": [{"id": c, "runtime": runtime} for c in RUNTIMES]}
         (folder / "plan.json").write_text(json.dumps(plan))
         write_outputs(store)
     return folder

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import io
 import json
 import math
 import resource
+import secrets
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +20,7 @@ from pytest_modelcompat.matrix.model import Cell, CheckEntry, Framework, Image, 
 from pytest_modelcompat.results.complete import complete, planned_cases
 from pytest_modelcompat.results.model import CellStatus, Outcome, Stage
 from pytest_modelcompat.results.plan_file import plan_digest, plan_text, write_plan
-from pytest_modelcompat.results.write import write_outputs
+from pytest_modelcompat.results.write import write_lines, write_outputs
 from pytest_modelcompat.runner.plan import Plan, PlannedCase, PlannedCell, Workload
 from tests.unit.stored_runs import ENVIRONMENT, LOCK, case, cell, open_store, report_folder
 
@@ -304,3 +307,57 @@ def test_environments_without_a_lock_have_none(tmp_path: Path):
     data = json.loads((tmp_path / "run.json").read_text())
     assert data["cells"][0]["environment"] == {"id": "env-a", "kind": "host", "image": "host"}
     assert "lock_digest" not in data["environments"][0]
+
+
+def test_a_line_that_cannot_be_made_or_written_ends_the_file(tmp_path: Path):
+    """Compressing goes on beside the lines, and what happens there is told here."""
+
+    def torn():
+        yield "x" * 2**18
+        raise ValueError("no line")
+
+    with pytest.raises(ValueError, match="no line"), (tmp_path / "a").open("wb") as file:
+        write_lines(file, torn())
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            if len(self.getvalue()) > 2**10:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data)
+
+    made = []
+
+    def endless():
+        while True:
+            made.append(1)
+            yield secrets.token_hex(2**16)
+
+    with pytest.raises(OSError, match="No space left"):
+        write_lines(Full(), endless())
+    assert len(made) < 100  # nobody goes on for a file that will not be
+
+
+def test_a_piece_that_was_not_written_is_told_also_if_it_is_the_last():
+    class Once(io.BytesIO):
+        failed = False
+
+        def write(self, data):
+            if len(self.getvalue()) > 2**10 and not self.failed:
+                self.failed = True
+                raise OSError(errno.EIO, "Input/output error")
+            return super().write(data)
+
+    with pytest.raises(OSError, match="Input/output"):
+        write_lines(Once(), [secrets.token_hex(2**18)] * 2)
+
+
+def test_lines_of_any_length_come_back(tmp_path: Path):
+    texts = ["", "a", "b" * 2**20, "", *(str(n) for n in range(100_000)), "é"]
+    with (tmp_path / "a").open("wb") as file:
+        write_lines(file, texts)
+    with gzip.open(tmp_path / "a", "rt", encoding="utf-8") as read:
+        assert read.read() == "".join(f"{each}\n" for each in texts)
+    with (tmp_path / "b").open("wb") as file:
+        write_lines(file, [])
+    with gzip.open(tmp_path / "b") as none:
+        assert none.read() == b""
