@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,6 @@ __all__ = ["OURS", "Rule", "classify", "read", "rules_for", "use"]
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FOLDER = Path(__file__).parent / "rules"
 _COMMON = "common"
 _HEAD, _TAIL = 16384, 4096  # characters of a message that are searched
 _ENDED = frozenset({"raised", "crashed"})
@@ -66,7 +66,9 @@ class Rule:
 
 
 OURS: Mapping[str, Path] = {
-    place.stem: place for place in sorted(_FOLDER.glob("*.yaml")) if place.stem != _COMMON
+    place.stem: place
+    for place in sorted((Path(str(files(__package__))) / "rules").glob("*.yaml"))
+    if place.stem != _COMMON
 }
 """Runtime -> the file with its rules."""
 
@@ -101,7 +103,7 @@ def rules_for(runtime: str) -> tuple[Rule, ...]:
 
 
 def _shared(name: str) -> Path:
-    return _FOLDER / f"{name}.yaml"
+    return Path(str(files(__package__))) / "rules" / f"{name}.yaml"
 
 
 def read(path: Path) -> tuple[Rule, ...]:
