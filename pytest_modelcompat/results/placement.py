@@ -21,6 +21,7 @@ BASE: Mapping[str, frozenset[str]] = {
     "kserve": frozenset({"served"}),
     "tf_serving": frozenset({"served"}),
     "torchserve": frozenset({"served"}),
+    "json_endpoint": frozenset({"served"}),
 }
 """runtime -> the provider below which there is none: a model cannot silently leave it."""
 _OTHER_BASE = frozenset({"cpu", "CPU"})

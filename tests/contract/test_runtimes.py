@@ -202,7 +202,7 @@ def test_every_adapter_has_a_release_here_or_with_a_format_of_its_own() -> None:
     here = {release.runtime for release in RELEASES}
     there = {each.runtime for each in FORMATS_OF}
     # test_runtimes_tensorrt.py, test_runtimes_kserve.py, test_runtimes_served_rows.py
-    there |= {"tensorrt", "kserve", "tf_serving", "torchserve"}
+    there |= {"tensorrt", "kserve", "tf_serving", "torchserve", "json_endpoint"}
     assert not here & there
     assert here | there == set(REGISTRY)
 

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's and TorchServe's REST: what goes over the wire, and how faults are told.
+"""REST with tensors as nested lists: what goes over the wire, and how faults are told.
 
 How they answer is in tests/served.py, from their sources; TorchServe itself and TensorFlow's own
 answers are in tests/e2e/test_served_rows.py.
@@ -71,6 +71,11 @@ def opened(served: Pages, **options: str) -> Any:
 def opened_torch(served: Pages, **options: str) -> Any:
     told = {"url": served.url, "outputs": "y:float32", **options}
     return adapter("torchserve", "torchserve").load("models/twice.pt", "served", told)
+
+
+def endpoint(served: Pages, **options: str) -> Any:
+    told = {"url": served.url, "server": "any", "path": "/go", "outputs": "y:float32", **options}
+    return adapter("json_endpoint", "bentoml").load("models/twice.onnx", "served", told)
 
 
 def who(runtime: str, served: Pages, **options: str) -> Any:
@@ -221,6 +226,57 @@ def test_a_server_of_kserves_protocol_v1(served: Pages) -> None:
     served.pages["GET", "/v1/models/twice"] = json_of({"name": "twice", "ready": False})
     with pytest.raises(ServerError, match="is not ready"):
         opened(served, format="rows", outputs="y:float32")
+
+
+def test_an_endpoint_of_plain_json(served: Pages) -> None:
+    """Fields are inputs; the answer is a tensor, or an object that has what was declared."""
+    given = floats(1, 2, shape=(1, 2))
+    for answer in ([[2.0, 4.0]], {"y": [[2.0, 4.0]]}, {"y": [[2.0, 4.0]], "took": 3}):
+        served.pages["POST", "/go"] = json_of(answer)
+        session = endpoint(served)
+        assert session.run({"inputs": given}) == [("y", floats(2, 4, shape=(1, 2)))]
+        assert served.asked[-1] == ("POST", "/go", {"inputs": [[1.0, 2.0]]})
+    served.pages["POST", "/go"] = json_of({"z": [1], "y": [2.0]})
+    both = endpoint(served, outputs="y:float32,z:int64", inputs="b64:float32")
+    assert both.inputs() == ["b64"]
+    z = Value.tensor("int64", (1,), struct.pack("<q", 1))
+    assert both.run({"b64": floats(1)}) == [("y", floats(2)), ("z", z)]
+    assert served.asked[-1][2] == {"b64": [1.0]}
+    served.pages["POST", "/go"] = json_of({"b64": "/wA="})
+    session = endpoint(served, outputs="y:string")
+    assert session.run({"x": given}) == [("y", Value.tensor("string", (), [b"\xff\x00"]))]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ([{"label": "LABEL_0", "score": 0.9}], "'y' of float32 holds {'label'"),
+        ({"label": "LABEL_0"}, "outputs without a value: y"),
+        ("fine", "'y' of float32 holds 'fine', which is none"),
+        (None, "'y' of float32 holds None, which is none"),
+        ([2], "'y' of float32 holds 2, which is none"),
+    ],
+)
+def test_an_endpoint_that_says_something_else(served: Pages, answer: Any, words: str) -> None:
+    served.pages["POST", "/go"] = json_of(answer)
+    with pytest.raises((ValueError, ServerError), match=words):
+        endpoint(served).run({"x": floats(1)})
+
+
+def test_an_endpoint_that_is_not_there(served: Pages) -> None:
+    made = adapter("json_endpoint", "bentoml")
+    told = {"url": served.url, "server": "any", "path": "/go", "outputs": "y:float32"}
+    assert made.unavailable("served", told) is None
+    assert served.asked == []
+    assert made.about(told) == {"server": {"url": served.url, "path": "/go"}}
+    with pytest.raises(ServerError, match="POST /go: 404"):
+        endpoint(served).run({"x": floats(1)})
+    made = adapter("json_endpoint", "bentoml")
+    assert "GET /readyz: 404" in made.unavailable("served", {**told, "ready": "/readyz"})
+    with serving(Pages(pages={})) as gone:
+        told["url"] = gone.url
+    said = adapter("json_endpoint", "bentoml").unavailable("served", told)
+    assert "ConnectionRefusedError" in said
 
 
 @pytest.mark.parametrize(
@@ -484,6 +540,13 @@ def test_the_attestation_says_what_is_known(served: Pages, torch: Pages) -> None
         ("torchserve", {"url": "http://h", "outputs": ":bool"}, "outputs is NAME:DTYPE"),
         ("torchserve", {"url": "http://h", "outputs": "y:bool", "inputs": "x"}, "inputs is NAME"),
         ("tf_serving", {"url": "http://h", "server": "any", "inputs": "x:bool"}, "goes with outp"),
+        ("json_endpoint", {"url": "http://h"}, "does not tell who answers"),
+        ("json_endpoint", {"url": "http://h", "server": "any"}, "needs the option path"),
+        ("json_endpoint", {"url": "http://h", "server": "any", "path": "/"}, "needs the option ou"),
+        ("json_endpoint", {"url": "http://h", "server": "any", "path": "/?key=secret",
+                           "outputs": "y:bool"}, "path is a plain path"),
+        ("json_endpoint", {"url": "http://h", "server": "any", "path": "/", "model": "m"},
+         "no option 'model'"),
         ("torchserve", {"outputs": "y:bool", "token": "secret"}, "has no option 'token'"),
     ],
 )  # fmt: skip

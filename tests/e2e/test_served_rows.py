@@ -169,6 +169,10 @@ def cells(folder: Path, model: str, frameworks: str) -> list[dict[str, Any]]:
     names = [source] if source.is_file() else [p for p in source.rglob("*") if p.is_file()]
     names += [FORMATS / "batch.npz", FORMATS / "batch-expected.npz"]
     files = {path.relative_to(FORMATS).as_posix(): path.read_bytes() for path in names}
+    if model == "digits.onnx":
+        files = {model: (DIGITS / "model.onnx").read_bytes(),
+                 "batch.npz": (DIGITS / "holdout.npz").read_bytes(),
+                 "batch-expected.npz": (DIGITS / "holdout-expected.npz").read_bytes()}  # fmt: skip
     matrix = REAL.format(frameworks=frameworks, path=model)
     project = Project({"pytest.ini": "[pytest]\n", "m.yaml": matrix, **files})
     result = project.run(folder, "--compat-matrix=m.yaml", timeout=600)
@@ -221,6 +225,64 @@ def test_a_saved_model_by_the_protocol_of_tensorflow_serving(tmp_path: Path) -> 
     found = cells(tmp_path / "down", model, frameworks)
     assert verdicts(found) == [PASSED] + [UNAVAILABLE] * 5
     assert "ConnectionRefusedError" in found[1]["reason"]
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_kserves_own_server(tmp_path: Path) -> None:
+    """The same model by both of its protocols."""
+    release = Release(runtime="", provider="", refuses={}, python="3.11",
+                      requirements=("kserve==0.21.0", "onnxruntime==1.23.2"))  # fmt: skip
+    python = environment(release, tmp_path)
+    [port] = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    said = 'format: rows, inputs: "image:float32", outputs: "logits:float32"'
+    frameworks = f"""onnxruntime: ["1.23.2"]
+    kserve:
+      - {{value: "0.21.0", options: {{url: "{url}"}}}}
+      - {{id: v1, value: "0.21.0", runtime: tf_serving,
+         options: {{url: "{url}", server: any, {said}}}}}
+      - {{id: gone, value: "0.21.0", runtime: tf_serving,
+         options: {{url: "{url}", server: any, model: nope, {said}}}}}"""
+    main = [str(SERVERS / "kserve_app.py"), str(port), str(DIGITS / "model.onnx"), "digits"]
+    with started(python, main, f"{url}/v1/models/digits", tmp_path):
+        found = cells(tmp_path / "right", "digits.onnx", frameworks)
+    assert verdicts(found) == [PASSED, PASSED, PASSED, UNAVAILABLE]
+    assert found[1]["attestation"]["server"]["version"] == "0.21.0"
+    assert "Model with name nope does not exist" in found[3]["reason"]
+    with started(python, main, f"{url}/v1/models/digits", tmp_path, OFF_BY="0.5"):
+        found = cells(tmp_path / "wrong", "digits.onnx", frameworks)
+    assert verdicts(found) == [PASSED, FAILED, FAILED, UNAVAILABLE]
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_a_service_of_bentoml(tmp_path: Path) -> None:
+    release = Release(runtime="", provider="", refuses={}, python="3.11",
+                      requirements=("bentoml==1.4.39", "onnxruntime==1.23.2"))  # fmt: skip
+    python = environment(release, tmp_path)
+    [port] = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    said = f'url: "{url}", server: any, inputs: "image:float32", outputs: "logits:float32"'
+    frameworks = f"""onnxruntime: ["1.23.2"]
+    bentoml:
+      - {{value: "1.4.39", options: {{path: /predict, ready: /readyz, {said}}}}}
+      - {{id: gone, value: "1.4.39", options: {{path: /nothing, {said}}}}}
+      - {{id: unready, value: "1.4.39", options: {{path: /predict, ready: /nothing, {said}}}}}"""
+    main = ["-m", "bentoml", "serve", "bento_service:Digits", "--working-dir", str(SERVERS),
+            "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
+    env = {"MODEL": str(DIGITS / "model.onnx"), "BENTOML_HOME": str(tmp_path / "bento"),
+           "BENTOML_DO_NOT_TRACK": "1"}  # fmt: skip
+    with started(python, main, f"{url}/readyz", tmp_path, **env):
+        found = cells(tmp_path / "right", "digits.onnx", frameworks)
+    assert verdicts(found) == [PASSED, PASSED, ("completed", "error"), UNAVAILABLE]
+    assert "POST /nothing: 404 Not Found" in found[2]["case"]["error"]["message"]
+    assert "GET /nothing: 404 Not Found" in found[3]["reason"]
+    with started(python, main, f"{url}/readyz", tmp_path, OFF_BY="0.5", **env):
+        found = cells(tmp_path / "wrong", "digits.onnx", frameworks)
+    assert verdicts(found)[:2] == [PASSED, FAILED]
+    found = cells(tmp_path / "down", "digits.onnx", frameworks)
+    assert verdicts(found) == [PASSED] + [UNAVAILABLE] * 3
 
 
 @pytest.mark.network

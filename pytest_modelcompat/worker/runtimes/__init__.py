@@ -61,6 +61,7 @@ REGISTRY = {
     "kserve": "kserve",
     "tf_serving": "tf_serving",
     "torchserve": "torchserve",
+    "json_endpoint": "json_endpoint",
 }
 
 

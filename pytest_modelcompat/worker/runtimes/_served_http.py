@@ -46,7 +46,7 @@ class Door:
 
     def get(self, path, method="GET"):
         """The JSON that a path holds, or what a method without a body says of it."""
-        return self._json(method, path, *self._exchange(method, path, None))
+        return _object(method, path, _json(method, path, *self._exchange(method, path, None)))
 
     def ready(self, path):
         """Nothing, where the path says so with its status alone.
@@ -58,16 +58,31 @@ class Door:
         _held("GET", path, status, reason, data)
 
     def post(self, path, sent):
-        """The JSON that is the answer to this JSON."""
-        body = json.dumps(sent, separators=(",", ":")).encode("ascii")
-        return self._json("POST", path, *self._exchange("POST", path, body))
+        """The JSON object that is the answer to this JSON."""
+        return _object("POST", path, self.answer(path, sent))
 
-    def _exchange(self, method, path, body):
+    def answer(self, path, sent):
+        """The JSON of any kind that is the answer to this JSON."""
+        body = json.dumps(sent, separators=(",", ":")).encode("ascii")
+        return _json("POST", path, *self._exchange("POST", path, body))
+
+    def knock(self):
+        """Nothing, where somebody listens; else the system's words."""
+        connection = self._connection()
+        try:
+            connection.connect()
+        finally:
+            connection.close()
+
+    def _connection(self):
+        """One for each exchange: what a case leaves open would be closed behind it."""
         kind = http.client.HTTPConnection
         if self._scheme == "https":
             kind = http.client.HTTPSConnection
-        # One connection each: what a case leaves open would be closed behind it.
-        connection = kind(self._host, self._port, timeout=self._seconds)
+        return kind(self._host, self._port, timeout=self._seconds)
+
+    def _exchange(self, method, path, body):
+        connection = self._connection()
         try:
             told = {"Accept": "application/json"}
             if body is not None:
@@ -78,17 +93,21 @@ class Door:
         finally:
             connection.close()
 
-    def _json(self, method, path, status, reason, data):
-        _held(method, path, status, reason, data)
-        try:
-            found = json.loads(data.decode("utf-8"))
-        except (ValueError, RecursionError) as problem:
-            raise ServerError(
-                "{} {}: no JSON ({}): {!r}".format(method, path, problem, data[:200])
-            ) from None
-        if not isinstance(found, dict):
-            raise ServerError("{} {}: no JSON object: {!r}".format(method, path, data[:200]))
-        return found
+
+def _json(method, path, status, reason, data):
+    _held(method, path, status, reason, data)
+    try:
+        return json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as problem:
+        words = "{} {}: no JSON ({}): {!r}"
+        raise ServerError(words.format(method, path, problem, data[:200])) from None
+
+
+def _object(method, path, found):
+    if not isinstance(found, dict):
+        words = "{} {}: no JSON object: {}"
+        raise ServerError(words.format(method, path, repr(found)[:200]))
+    return found
 
 
 def _held(method, path, status, reason, data):

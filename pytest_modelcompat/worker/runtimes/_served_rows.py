@@ -1,9 +1,10 @@
-"""Tensors as nested lists under `inputs` or `instances`, answered under `outputs` or `predictions`.
+"""Tensors as nested lists in JSON.
 
-This is the JSON of TensorFlow Serving's predict API (https://www.tensorflow.org/tfx/serving/api_rest,
-json_tensor.cc), which KServe calls its protocol v1 and TorchServe's envelope `json` takes over. It
-carries neither types nor names where there is one tensor only, so both come from what was declared.
-A number with a fraction is written with a point or an exponent there, and one without is none.
+Under `inputs` or `instances`, and answered under `outputs` or `predictions`, this is the JSON of
+TensorFlow Serving's predict API (https://www.tensorflow.org/tfx/serving/api_rest, json_tensor.cc),
+which KServe calls its protocol v1 and TorchServe's envelope `json` takes over. It carries neither
+types nor names where there is one tensor only, so both come from what was declared. A number with a
+fraction is written with a point or an exponent there, and one without is none.
 """
 
 import base64
@@ -19,7 +20,7 @@ __all__ = ["FORMATS", "Session", "declared_by"]
 FORMATS = ("columns", "rows")
 """`columns`: whole tensors by name. `rows`: a list of what belongs together, along the batch."""
 _ASKED = {"columns": "inputs", "rows": "instances"}
-_ANSWERED = {"columns": "outputs", "rows": "predictions"}
+_ANSWERED = {"columns": "outputs", "rows": "predictions"}  # a third layout, `fields`, has neither
 _B64 = "b64"
 
 
@@ -52,7 +53,8 @@ class Session:
         inputs: name -> (dtype, shape with None for an open dimension; None: not told); empty
             where the server does not tell.
         outputs: likewise, never empty.
-        layout: one of `FORMATS`.
+        layout: one of `FORMATS`; or `fields`, where the names are the request's own fields, and the
+            answer is a lone tensor, or an object of which those that were declared are read.
         more: what every request holds besides.
     """
 
@@ -82,25 +84,35 @@ class Session:
         ]
 
     def run(self, feeds):
-        """Send the inputs; every output that was declared must come back, and no other."""
+        """Send the inputs; every output that was declared must come back."""
         written_off(self._inputs, feeds)
         names = list(self._inputs) or list(feeds)
         tensors = {name: _tensor(name, feeds[name], self._inputs.get(name)) for name in names}
+        found = self._by_name(self._answer(tensors))
+        return [(name, self._value(name, found[name])) for name in self._outputs]
+
+    def _answer(self, tensors):
+        """What is told of the outputs, as it is laid out."""
+        if self._layout == "fields":
+            asked = {name: nested for name, (_, nested) in tensors.items()}
+            return self._door.answer(self._path, {**self._more, **asked})
         asked = _columns(tensors) if self._layout == "columns" else _rows(tensors)
         told = self._door.post(self._path, {**self._more, _ASKED[self._layout]: asked})
         key = _ANSWERED[self._layout]
         if key not in told:
             raise ServerError("an answer without {}: {}".format(key, repr(told)[:200]))
-        found = self._by_name(told[key])
-        return [(name, self._value(name, found[name])) for name in self._outputs]
+        return told[key]
 
     def _by_name(self, told):
         """Output -> its nested lists."""
         if self._layout == "rows" and not isinstance(told, list):
             raise ServerError("predictions that are no list: {}".format(shown(told)))
+        if self._layout == "fields" and isinstance(told, dict) and list(told) != [_B64]:
+            self._all_of(told)
+            return told
         if len(self._outputs) == 1:
             return dict.fromkeys(self._outputs, told)
-        if self._layout == "columns":
+        if self._layout != "rows":
             self._all_of(told)
             return told
         for row in told:
@@ -114,7 +126,7 @@ class Session:
         if missing:
             raise ServerError("outputs without a value: {}".format(", ".join(missing)))
         others = [name for name in told if name not in self._outputs]
-        if others:
+        if others and self._layout != "fields":
             raise ServerError("outputs that were not declared: {}".format(", ".join(others)))
 
     def _value(self, name, told):
