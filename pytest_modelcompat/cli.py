@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat import DEFAULT_REPORT, __version__, stored_runs
 from pytest_modelcompat.errors import ModelcompatError, UsageProblem, command_line
+from pytest_modelcompat.kubernetes import command as kubernetes
 from pytest_modelcompat.paths import text_of, typed
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=_rejudge)
 
     stored_runs.declare(commands)
+    kubernetes.declare(commands)
 
     one = commands.add_parser("bisect", help="find the release that broke, or mended, a case")
     one.add_argument("matrix", help="with the releases to search between")

@@ -174,12 +174,16 @@ def _merge(arguments: argparse.Namespace) -> int:
     from pytest_modelcompat.results.merge import merged  # noqa: PLC0415
     from pytest_modelcompat.results.merge_write import write_merged  # noqa: PLC0415
     from pytest_modelcompat.results.plan_read import plan_of  # noqa: PLC0415
-    from pytest_modelcompat.results.unpack import opened  # noqa: PLC0415
+    from pytest_modelcompat.results.unpack import is_silent, opened  # noqa: PLC0415
 
     output = Path(arguments.output)
     whole = plan_of(Path(arguments.plan)) if arguments.plan else None
-    with opened([Path(each) for each in arguments.parts]) as parts:
-        found = merged(parts, whole)
+    sources = [Path(each) for each in arguments.parts]
+    silent = [each for each in sources if arguments.partial and is_silent(each)]
+    if len(silent) == len(sources):
+        raise errors.nothing_to_merge(len(silent))
+    with opened([each for each in sources if each not in silent]) as parts:
+        found = merged(parts, whole, silent)
         if found.problems and not arguments.partial:
             sys.stderr.write(
                 "".join(f"modelcompat: {p}\n" for p in errors.incomplete(found.problems).problems)

@@ -347,6 +347,29 @@ def incomplete(problems: Iterable[str]) -> UsageProblem:
     ])  # fmt: skip
 
 
+def nothing_to_merge(parts: int) -> UsageProblem:
+    """Parts of which none has results."""
+    return UsageProblem(
+        Problem(
+            message=f"None of the {parts} parts has results, so there is nothing to merge.",
+            hint="Run them again, or look at what ended them.",
+        )
+    )
+
+
+def no_results(folder: Path) -> str:
+    """Why a part is missing that has a folder: a clause."""
+    began = (folder / "plan.json").exists()
+    return "a run began and left no results" if began else "no run began"
+
+
+def in_no_part(folder: str | None) -> str:
+    """The reason of a cell that a merged run lacks: nobody ran it, or who did was ended."""
+    if folder is None:
+        return "no part of the merged run has this cell"
+    return f"its run began in {folder} and was ended before it wrote results"
+
+
 def merge_into_part(folder: Path) -> UsageProblem:
     """The output folder is one of the parts, or holds something else."""
     return UsageProblem(

@@ -47,6 +47,7 @@ def load_base(context: Context, node: Node | None) -> tuple[tuple[str, ...], byt
     if not (lock or path.suffix in {".txt", ".in"}) or not path.is_file():
         context.reader.tell(words.unknown_base(path.name), node)
         return (), b""
+    context.files.append(path)
     data = path.read_bytes()
     largest = LARGEST_LOCK if lock else LARGEST
     try:

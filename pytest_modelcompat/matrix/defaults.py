@@ -22,7 +22,7 @@ __all__ = ["Defaults", "defaults"]
 _FILE = Path(__file__).with_name("defaults.yaml")
 _KEYS = (
     "limits", "tolerance", "corpus", "distributions", "providers", "other_provider",
-    "image_settings", "max_cells", "exports", "export_adjust", "export_limits",
+    "image_settings", "devices", "max_cells", "exports", "export_adjust", "export_limits",
 )  # fmt: skip
 
 
@@ -38,6 +38,7 @@ class Defaults:
         providers: adapter -> provider patterns, its default first.
         other_provider: default provider of adapters that are not named in `providers`.
         image_settings: kind of image -> setting -> "text" or "path".
+        devices: provider pattern -> resource of a cluster that has its devices.
         max_cells: cells that one matrix may have.
         exports: export -> what it needs besides the framework.
         export_adjust: framework with specifier -> requirements that its releases do not say.
@@ -51,6 +52,7 @@ class Defaults:
     providers: dict[str, tuple[str, ...]]
     other_provider: str
     image_settings: dict[str, dict[str, str]]
+    devices: dict[str, str]
     max_cells: int
     exports: dict[str, tuple[str, ...]]
     export_adjust: dict[str, tuple[str, ...]]
@@ -60,6 +62,11 @@ class Defaults:
         """What a runtime is asked for where the matrix names no provider."""
         known = self.providers.get(runtime)
         return known[0] if known else self.other_provider
+
+    def device(self, provider: str) -> str | None:
+        """The resource of a cluster that a provider's device is one of; None: none is known."""
+        found = (name for each, name in self.devices.items() if fnmatchcase(provider, each))
+        return next(found, None)
 
     def knows_provider(self, runtime: str, provider: str) -> bool:
         """Whether a runtime's adapter knows a provider of this name."""
@@ -101,6 +108,7 @@ def defaults() -> Defaults:
             kind: dict(reader.settings(value, kind, lambda _: None, ""))
             for kind, value in table("image_settings").items()
         },
+        devices=dict(reader.settings(fields["devices"], "", lambda _: None, "")),
         max_cells=reader.integer(fields["max_cells"], "max_cells", 1, 10**9) or 0,
         exports=lists("exports"),
         export_adjust=lists("export_adjust"),

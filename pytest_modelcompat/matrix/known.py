@@ -77,6 +77,7 @@ def load_known_issues(
         if not path.exists():
             reader.tell(file_words.no_such_file("known-issues file", text), item)
             continue
+        context.files.append(type(path)(os.path.normpath(path)))
         problems = Problems(path)
         data = read_bytes(path, problems, "known-issues file")
         if data is not None:

@@ -232,10 +232,18 @@ def _load(
                 known_issues=declared.known_issues,
                 on_unsupported=declared.on_unsupported,
                 notes=(*declared.notes, *notes),
+                files=tuple(context.files),
+                python_assumed=_assumes_python(declared),
             )
             return matrix, declared.axis_names
     problems.settle()
     return None
+
+
+def _assumes_python(declared: Declared) -> bool:
+    """Whether a cell may get the Python of whoever loads the file, because none is named."""
+    named = [{value.axis for value in cell.values} for cell in declared.include]
+    return not declared.pythons or any("python" not in axes for axes in named)
 
 
 def _with(

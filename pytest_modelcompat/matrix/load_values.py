@@ -68,6 +68,7 @@ class Context:
         releases: distribution, last day or None -> its versions; None where nobody may be asked.
         exclude_newer: of the matrix.
         notes: what readers of the plan should know, filled while loading.
+        files: read besides the matrix itself, filled while loading.
     """
 
     reader: Reader
@@ -80,6 +81,7 @@ class Context:
     releases: Releases | None = None
     exclude_newer: str | None = None
     notes: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
 
     @property
     def image_settings(self) -> dict[str, Mapping[str, str]]:

@@ -287,3 +287,5 @@ class Matrix:
     on_unsupported: Literal["record", "fail"] = "record"
     notes: tuple[str, ...] = ()  # rules that matched nothing, for --compat-plan
     whole: tuple[str, ...] | None = None  # ids of all cells, where `cells` are those of a shard
+    files: tuple[Path, ...] = ()  # read besides its own: known issues, `base`
+    python_assumed: bool = False  # a cell may have the Python of whoever loaded the file

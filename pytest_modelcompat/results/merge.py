@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -24,12 +25,13 @@ from pytest_modelcompat.matrix.match import matches
 from pytest_modelcompat.results.changes import FAILS
 from pytest_modelcompat.results.merge_known import all_known
 from pytest_modelcompat.results.model import CellStatus, Outcome, Stage, Status
-from pytest_modelcompat.results.plan_file import cells_digest
-from pytest_modelcompat.results.plan_read import cases_of, check_plan
+from pytest_modelcompat.results.plan_file import PLAN, cells_digest
+from pytest_modelcompat.results.plan_read import cases_of, check_plan, plan_of
 from pytest_modelcompat.results.stored import StoredCase, StoredCell, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_modelcompat.results.known import Entry
     from pytest_modelcompat.results.load import Run
@@ -139,12 +141,17 @@ class Merged:
         return case
 
 
-def merged(parts: Sequence[Run], whole: Mapping[str, Any] | None = None) -> Merged:
+def merged(
+    parts: Sequence[Run],
+    whole: Mapping[str, Any] | None = None,
+    silent: Sequence[Path] = (),
+) -> Merged:
     """Put parts together.
 
     Args:
         parts: stored runs, in any order.
         whole: the plan of the whole, as `modelcompat plan` prints it.
+        silent: folders of parts that left no results.
 
     Raises:
         UsageProblem: they do not belong together, or one is damaged.
@@ -167,7 +174,8 @@ def merged(parts: Sequence[Run], whole: Mapping[str, Any] | None = None) -> Merg
         problems=problems,
     )
     if whole is not None:
-        _hold_against(found, whole)
+        _hold_against(found, whole, _begun(silent))
+    found.problems += [f"{errors.no_results(folder)} in {folder.name}" for folder in silent]
     found.problems += [
         f"the run in {part.folder.name} did not come to its end"
         for part in ordered
@@ -239,7 +247,17 @@ def _plan(part: Run) -> dict[str, Any]:
     return plan
 
 
-def _hold_against(found: Merged, whole: Mapping[str, Any]) -> None:
+def _begun(silent: Sequence[Path]) -> dict[str, str]:
+    """Cell -> the part that planned it, and then left no results."""
+    found = {}
+    for folder in silent:
+        with suppress(errors.StoredRunProblem):  # not even a plan: it has nothing to say
+            for cell in plan_of(folder / PLAN)["cells"]:
+                found[cell["id"]] = folder.name
+    return found
+
+
+def _hold_against(found: Merged, whole: Mapping[str, Any], begun: Mapping[str, str]) -> None:
     """Add what the whole plan has and no part does, as not run; tell it."""
     check_plan("the plan", whole)
     have = {cell["id"]: list(cases_of(cell)) for plan in found.plans for cell in plan["cells"]}
@@ -260,7 +278,7 @@ def _hold_against(found: Merged, whole: Mapping[str, Any]) -> None:
             axes=cell["axes"],
             status=CellStatus.INTERRUPTED,
             outcome=Outcome.INFO,
-            reason="no part of the merged run has this cell",
+            reason=errors.in_no_part(begun.get(identity)),
         )
         order.append((record, None))
     found.cells = [*order, *cells.values()]

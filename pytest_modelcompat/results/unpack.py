@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.results.load import Run
 
-__all__ = ["opened"]
+__all__ = ["is_silent", "opened"]
 
 _TAKEN = re.compile(
     rf"(?:{re.escape(RUN)}|{re.escape(CASES)}|{re.escape(PLAN)}"
@@ -38,6 +38,11 @@ _TOTAL = 32 * 2**30
 _RATIO = 400  # JSON of ours comes to 20 or so
 _SMALL = 2**20  # below this a ratio harms nobody
 _CHUNK = 2**20
+
+
+def is_silent(source: Path) -> bool:
+    """Whether a folder was for a run that left no results: it never began, or was killed."""
+    return source.is_dir() and not (source / RUN).exists()
 
 
 @contextmanager

@@ -38,6 +38,8 @@ MORE = {
     "merge": "Every planned case must be there once, under its name, and every shard; else nothing "
     "is written. Zip files are checked for names, links, sizes and ratios; nothing in them is "
     "executed. See [ci.md](ci.md).",
+    "kubernetes": "Nothing is sent to a cluster: three files are written, and the commands that "
+    "create them are printed. See [kubernetes.md](kubernetes.md).",
     "bisect": "Runs the one case in the oldest and the newest release, then always in the middle "
     "of what is open. A release that gives no answer is passed over and named. What lies between "
     "two probes is taken to be like its ends; `--every` runs all.",

@@ -144,6 +144,38 @@ def test_what_there_is_can_be_merged_and_says_that_it_is_not_whole(tmp_path: Pat
     assert any("2 of 5 planned cells" in note for note in run.info.notes)
 
 
+def test_parts_that_left_no_results_are_passed_over_and_named(tmp_path: Path, capsys):
+    part = shard(tmp_path / "1", 1, 5)
+    fourth = shard(tmp_path / "killed", 4, 5)
+    (fourth / "run.json").unlink()
+    (tmp_path / "never").mkdir()
+    (tmp_path / "plan").write_text(json.dumps(WHOLE))
+    every = [part, tmp_path / "never", fourth]
+    options = ["--output", tmp_path / "whole", "--plan", tmp_path / "plan"]
+    assert merge(capsys, *every, *options)[0] == 4  # each was named, and is looked for
+    assert not (tmp_path / "whole").exists()
+    status, _, _ = merge(capsys, *every, *options, "--partial")
+    assert status == 1
+    run = load(tmp_path / "whole")
+    absent = "no part of the merged run has this cell"
+    assert [each.reason for each in run.cells] == [
+        "", absent, absent, "its run began in killed and was ended before it wrote results", absent,
+    ]  # fmt: skip
+    notes = " ".join(run.info.notes)
+    assert "no run began in never" in notes
+    assert "a run began and left no results in killed" in notes
+    assert run.info.finished is None
+
+
+def test_parts_without_any_results_make_no_whole(tmp_path: Path, capsys):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    parts = [tmp_path / "a", tmp_path / "b"]
+    status, _, err = merge(capsys, *parts, "--output", tmp_path / "whole", "--partial")
+    assert (status, "None of the 2 parts has results" in err) == (4, True)
+    assert not (tmp_path / "whole").exists()
+
+
 def test_a_plan_with_other_cases_is_not_met(tmp_path: Path, capsys):
     parts = [shard(tmp_path / str(n), n) for n in (1, 2)]
     more = json.loads(json.dumps(WHOLE))
