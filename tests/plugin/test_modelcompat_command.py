@@ -66,6 +66,18 @@ BAD = {
     "lock: nothing left": (["lock", "m.yaml", "--select", "python:2.7"], "leaves no cell"),
     "lock: output is a file": (["lock", "m.yaml", "--output", "afile"], "afile: File exists"),
     "lock: output without a value": (["lock", "m.yaml", "--output"], "expected one argument"),
+    "kubernetes: no image": (
+        ["kubernetes", "m.yaml", "--volume-claim", "x"],
+        "required: --image",
+    ),
+    "kubernetes: no such matrix": (
+        ["kubernetes", "no.yaml", "--image", "x", "--volume-claim", "x"],
+        "no matrix at 'no.yaml'",
+    ),
+    "kubernetes: not a matrix": (
+        ["kubernetes", "afile", "--image", "x", "--volume-claim", "x"],
+        "afile:1:1: A matrix is",
+    ),
     "report: nothing there": (["report", "nowhere"], "no stored run here"),
     "report: the default is not there": (["report"], "reports/latest: There is no stored run"),
     "report: no run in it": (["report", "empty"], "no stored run here"),
