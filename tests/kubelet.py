@@ -3,7 +3,8 @@
 A pod's volumes are folders of the test's, and the paths at which they are mounted are put into its
 commands; what is not mounted is not found. A ConfigMap's volume is made of links, as a kubelet
 makes it. The environment is what the manifest says and nothing else, but for where programs are.
-Confinement (users, read-only roots) is not imitated.
+Confinement (users, read-only roots) is not imitated by processes; `ContainerNode` has it, in real
+containers.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 import yaml
 
 PROGRAMS = f"{Path(sys.executable).parent}:{os.defpath}"
+INSTALLED = "/usr/local/lib/python3.11/dist-packages"  # of the image for containers
 KEPT = ("COVERAGE_", "UV_CACHE")  # of the test's own environment
 
 
@@ -112,34 +114,46 @@ class Node:
             each["mountPath"]: self._mounted(volumes[each["name"]], each, place)
             for each in container["volumeMounts"]
         }
+        environment = {
+            **{
+                name: value
+                for source in container.get("envFrom", ())
+                for name, value in self.secrets[source["secretRef"]["name"]].items()
+            },
+            **{each["name"]: each["value"] for each in container["env"]},
+        }
+        words = [*container["command"], *container["args"]]
+        command = [expanded(word, environment) for word in words]
+        hook = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", [])
+        return self._launch(spec, command, environment, mounts, hook)
+
+    def _launch(
+        self,
+        spec: dict[str, Any],
+        command: list[str],
+        environment: dict[str, str],
+        mounts: dict[str, Path],
+        hook: list[str],
+    ) -> Pod:
         paths = sorted(map(re.escape, mounts), key=len, reverse=True)
         pattern = re.compile(rf"(?<![\w.])({'|'.join(paths)})(?![\w-])")
 
         def here(text: str) -> str:
             return pattern.sub(lambda found: str(mounts[found[1]]), text)
 
-        environment = {
-            "PATH": PROGRAMS,
-            **{name: value for name, value in os.environ.items() if name.startswith(KEPT)},
-            **{
-                name: value
-                for source in container.get("envFrom", ())
-                for name, value in self.secrets[source["secretRef"]["name"]].items()
-            },
-            **{each["name"]: here(each["value"]) for each in container["env"]},
-        }
-        hook = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", [])
-        words = [*container["command"], *container["args"]]
+        kept = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
+        told = {name: here(value) for name, value in environment.items()}
+        env = {"PATH": PROGRAMS, **kept, **told}
         process = subprocess.Popen(
-            [here(expanded(word, environment)) for word in words],
+            [here(word) for word in command],
             cwd="/",
-            env=environment,
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        return Pod(process, [here(word) for word in hook], environment)
+        return Pod(process, [here(word) for word in hook], env)
 
     def _mounted(self, volume: dict[str, Any], mount: dict[str, Any], place: Path) -> Path:
         if "persistentVolumeClaim" in volume:
@@ -165,3 +179,70 @@ class Node:
         (made / "..data").symlink_to(real.name)
         for name in {Path(item["path"]).parts[0] for item in items}:
             (made / name).symlink_to(f"..data/{name}")
+
+
+@dataclass
+class Container(Pod):
+    """A pod that is a container of an engine."""
+
+    name: str = ""
+
+    def end(self) -> int:
+        """The hook, then the signal that a shell which is process 1 does not hear."""
+        subprocess.run(["docker", "exec", self.name, *self.hook], check=True, timeout=60)
+        subprocess.run(["docker", "kill", "--signal=TERM", self.name], check=False, timeout=60)
+        return self.wait()
+
+    def kill(self) -> None:
+        subprocess.run(["docker", "kill", self.name], check=True, timeout=60, capture_output=True)
+        self.wait()
+
+
+@dataclass
+class ContainerNode(Node):
+    """A node with an engine: users, read-only roots and mounts are as the manifest says.
+
+    Attributes:
+        image: in place of the manifest's.
+        packages: what the image lacks; mounted where its Python looks for what a user installed.
+    """
+
+    image: str = ""
+    packages: Path = Path()
+
+    def _launch(
+        self,
+        spec: dict[str, Any],
+        command: list[str],
+        environment: dict[str, str],
+        mounts: dict[str, Path],
+        hook: list[str],
+    ) -> Pod:
+        (container,) = spec["containers"]
+        context, confined = spec["securityContext"], container["securityContext"]
+        user, group = context["runAsUser"], context["runAsGroup"]
+        closed = {each["mountPath"] for each in container["volumeMounts"] if each.get("readOnly")}
+        name = f"modelcompat-kubelet-{os.getpid()}-{self.started}"
+        words = ["docker", "run", "--rm", f"--name={name}", f"--user={user}:{group}"]
+        words += ["--network=none", "--workdir=/"]
+        words += ["--read-only"] * confined["readOnlyRootFilesystem"]
+        words += ["--security-opt=no-new-privileges"] * (not confined["allowPrivilegeEscalation"])
+        words += [f"--cap-drop={each}" for each in confined["capabilities"]["drop"]]
+        words += [
+            f"--memory={container['resources']['limits']['memory'].removesuffix('i').lower()}"
+        ]
+        words.append(f"--env=PATH={INSTALLED}/programs:/usr/bin:/bin")
+        words += [f"--env={key}={value}" for key, value in environment.items()]
+        words += [f"--mount=type=bind,source={self.packages},target={INSTALLED},readonly"]
+        for target, source in mounts.items():
+            os.chown(source, -1, context["fsGroup"])  # as `fsGroup` does for the volume's root
+            source.chmod(0o2775)
+            more = ",readonly" if target in closed else ""
+            words.append(f"--mount=type=bind,source={source},target={target}{more}")
+        process = subprocess.Popen(
+            [*words, self.image, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        return Container(process, hook, {}, name=name)
