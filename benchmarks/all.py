@@ -29,6 +29,7 @@ NAMES = (
     "container",
     "parallel",
     "unchanged",
+    "rejudge",
     "tools",
     "collect",
     "memory",
