@@ -284,7 +284,7 @@ def _bisect(arguments: argparse.Namespace) -> int:
 
 def _explain(arguments: argparse.Namespace) -> int:
     from pytest_modelcompat.report.text import clean  # noqa: PLC0415
-    from pytest_modelcompat.results.explain import is_unit, unit_lines  # noqa: PLC0415
+    from pytest_modelcompat.results.explain import find, unit_lines  # noqa: PLC0415
     from pytest_modelcompat.results.load import load  # noqa: PLC0415
 
     run = load(Path(arguments.report))
@@ -292,18 +292,14 @@ def _explain(arguments: argparse.Namespace) -> int:
         if cell.id == arguments.what:
             sys.stdout.write(_shown(cell))
             return 0
-    found, units = [], set()
-    for case in run.cases():
-        units.add(case.unit.rpartition("::")[2])
-        if is_unit(arguments.what, case):
-            found.append(case)
+    found, named, units = find(arguments.what, run.cases)
     if len(found) > 1:
         for line in unit_lines(found):
             sys.stdout.write(clean(line).replace("\n", " ") + "\n")
         sys.stdout.write("`modelcompat explain CASE` tells one in full\n")
         return 0
     told = 0
-    for case in found or (case for case in run.cases() if arguments.what in case.case):
+    for case in found or named:
         told += 1
         sys.stdout.write(_shown(case))
     if not told:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_modelcompat.words import plural
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,7 +22,7 @@ _NAMED = 4  # libraries of one file
 
 
 def _who(file: str, others: int) -> str:
-    more = f" and {others} more {'file' if others == 1 else 'files'}" if others else ""
+    more = f" and {plural(others, 'more file')}" if others else ""
     return f"{_PREFIX}{file}{more}"
 
 
@@ -72,7 +74,7 @@ def damaged(file: str, others: int, wants: str, offered: str, place: str) -> str
 
 def more(count: int) -> str:
     """Findings that are not listed."""
-    return f"{_PREFIX}{count} more {'finding' if count == 1 else 'findings'} of this kind"
+    return f"{_PREFIX}{plural(count, 'more finding')} of this kind"
 
 
 def several(libraries: Sequence[str]) -> str:

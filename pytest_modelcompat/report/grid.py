@@ -21,9 +21,10 @@ from pytest_modelcompat.report.lanes import (
     version_key,
 )
 from pytest_modelcompat.report.states import CASE_STATES, State, cell_state
-from pytest_modelcompat.report.text import count, plural, shorten
+from pytest_modelcompat.report.text import shorten
 from pytest_modelcompat.report.told import reused_by
 from pytest_modelcompat.results.cause import cause
+from pytest_modelcompat.words import count, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -25,8 +25,9 @@ from pytest_modelcompat.report.markdown import headline
 from pytest_modelcompat.report.payload import payload
 from pytest_modelcompat.report.since import KINDS as SINCE_KINDS
 from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES
-from pytest_modelcompat.report.text import count, plural, shorten
+from pytest_modelcompat.report.text import shorten
 from pytest_modelcompat.report.verdict import KINDS
+from pytest_modelcompat.words import count, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

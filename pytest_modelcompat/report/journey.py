@@ -15,8 +15,9 @@ import numpy as np
 from pytest_modelcompat.report.change import changed, measured, works
 from pytest_modelcompat.report.lanes import version_key
 from pytest_modelcompat.report.states import OUTCOMES
-from pytest_modelcompat.report.text import count, join, plural, shorten
+from pytest_modelcompat.report.text import shorten
 from pytest_modelcompat.report.verdict import KINDS, Step, Verdict, Walk, judge, step, unvaried
+from pytest_modelcompat.words import count, join, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

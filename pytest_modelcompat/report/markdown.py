@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.report.states import CASE_STATES
-from pytest_modelcompat.report.text import count, join, plural, shorten
+from pytest_modelcompat.report.text import shorten
 from pytest_modelcompat.report.verdict import KINDS
+from pytest_modelcompat.words import count, join, plural
 
 if TYPE_CHECKING:
     from pytest_modelcompat.report.clusters import Cluster

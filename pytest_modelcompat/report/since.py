@@ -14,8 +14,9 @@ import numpy as np
 from pytest_modelcompat.report.change import measured
 from pytest_modelcompat.report.changed import Package, packages_text
 from pytest_modelcompat.report.lanes import targets_text
-from pytest_modelcompat.report.text import clean, count, join, plural, shorten
+from pytest_modelcompat.report.text import clean, shorten
 from pytest_modelcompat.results.changes import Kind
+from pytest_modelcompat.words import count, join, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from pytest_modelcompat.report import view_of
 from pytest_modelcompat.report.markdown import MAX_NOTES, headline, title_of
 from pytest_modelcompat.report.states import CASE_STATES
-from pytest_modelcompat.report.text import count, plural, shorten
+from pytest_modelcompat.report.text import shorten
 from pytest_modelcompat.report.verdict import KINDS
 from pytest_modelcompat.results.cause import cause
+from pytest_modelcompat.words import count, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

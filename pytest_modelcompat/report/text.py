@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["clean", "clean_tree", "count", "join", "number", "plural", "shorten"]
+__all__ = ["clean", "clean_tree", "number", "shorten"]
 
 # C0 and C1 controls (not tab and newline), bidirectional controls, line separators, surrogates,
 # and the invisible characters that make two names look equal.
@@ -53,23 +53,6 @@ def clean_tree(value: Any) -> Any:
 def shorten(text: str, width: int) -> str:
     """The text within `width` characters, an ellipsis where something is left out."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
-
-
-def count(value: int) -> str:
-    """An integer with thousands separated by commas."""
-    return f"{value:,}"
-
-
-def plural(value: int, one: str, many: str | None = None) -> str:
-    """`3 cases`, `1 case`."""
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
-
-
-def join(words: list[str], last: str = "and") -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    if len(words) < 2:  # noqa: PLR2004
-        return "".join(words)
-    return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 def number(value: float) -> str:

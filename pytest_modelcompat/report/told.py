@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_modelcompat.report.text import count, join, plural
+from pytest_modelcompat.words import count, join, plural
 
 if TYPE_CHECKING:
     from pytest_modelcompat.report.data import Cell, Data

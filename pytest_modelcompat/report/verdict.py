@@ -21,8 +21,9 @@ from pytest_modelcompat.report.lanes import (
     version_key,
 )
 from pytest_modelcompat.report.states import CASE_STATES
-from pytest_modelcompat.report.text import count, join, plural, shorten
+from pytest_modelcompat.report.text import shorten
 from pytest_modelcompat.results.cause import cause
+from pytest_modelcompat.words import count, join, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

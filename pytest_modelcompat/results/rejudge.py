@@ -34,6 +34,7 @@ from pytest_modelcompat.results.rows import alike, is_long, number, record
 from pytest_modelcompat.results.rules import OURS
 from pytest_modelcompat.results.store import Store
 from pytest_modelcompat.results.write import RUN, write_outputs
+from pytest_modelcompat.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,20 +117,16 @@ def command(
         store.set_run(replace(store.run, notes=(*store.run.notes, note)))
         store.settle()
         write_outputs(store)
-    lines = [f"{_cases(result.judged)} judged again, {result.changed.total():,} changed"]
+    lines = [f"{plural(result.judged, 'case')} judged again, {result.changed.total():,} changed"]
     lines += [
         f"  {before.value} -> {after.value}: {number:,}"
         for (before, after), number in result.changed.most_common()
     ]
     if result.kept:
         why = "what they answered, or their reference, is not stored"
-        lines.append(f"{_cases(result.kept)} could not be, and kept as before: {why}")
+        lines.append(f"{plural(result.kept, 'case')} could not be, and kept as before: {why}")
     lines.append(f"written to {output}; `modelcompat report {output}` makes its page")
     return "".join(f"{line}\n" for line in lines)
-
-
-def _cases(number: int) -> str:
-    return f"{number:,} case{'' if number == 1 else 's'}"
 
 
 def rejudge(
