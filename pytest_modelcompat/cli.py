@@ -110,7 +110,9 @@ def _parser() -> argparse.ArgumentParser:
         "rejudge", help="apply other tolerances to a stored run; nothing is measured"
     )
     one.add_argument("folder", nargs="?", default=DEFAULT_REPORT, help="of the stored run")
-    one.add_argument("--output", default=None, metavar="DIR", help="default: beside the run")
+    one.add_argument(
+        "--output", default=None, metavar="DIR", help="default: beside the run; replaces a copy"
+    )
     one.add_argument(
         "--tolerance",
         action="append",

@@ -382,11 +382,12 @@ def merge_into_part(folder: Path) -> UsageProblem:
 
 
 def rejudged_over_another(folder: Path) -> UsageProblem:
-    """The folder of the copy holds another run, or something else."""
+    """The folder of the copy holds another run, which was measured there."""
     return UsageProblem(
         Problem(
             message="The run that is judged anew would replace what is in this folder.",
-            hint="Name another one with --output; a copy of the same run may be replaced.",
+            hint="It is another run, and no copy that `rejudge` made of one, which would be "
+            "replaced. Name another folder with --output.",
             file=folder,
         )
     )

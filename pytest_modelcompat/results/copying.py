@@ -12,8 +12,10 @@ from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.matrix.model import Tolerance
 from pytest_modelcompat.results.blobs import Blobs, is_digest
 from pytest_modelcompat.results.files import FolderLock
-from pytest_modelcompat.results.folder import adopt, make_folder
+from pytest_modelcompat.results.folder import adopt, is_copy, make_folder
+from pytest_modelcompat.results.load import load
 from pytest_modelcompat.results.plan_file import PLAN
+from pytest_modelcompat.results.write import RUN
 from pytest_modelcompat.worker.values import BITS
 
 if TYPE_CHECKING:
@@ -22,9 +24,24 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.matrix.model import Tolerances
 
-__all__ = ["copy_run", "parse_tolerances"]
+__all__ = ["copy_run", "parse_tolerances", "refuse_another"]
 
 _FORMS = ("rtol", "atol", "ulp", "quanta")
+
+
+def refuse_another(folder: Path, identity: str) -> None:
+    """Refuse a folder with another run, unless that is a copy, too.
+
+    Args:
+        folder: for the copy.
+        identity: of the run that is to be copied.
+
+    Raises:
+        UsageProblem: another run lies there.
+        StoredRunProblem: something damaged.
+    """
+    if (folder / RUN).is_file() and load(folder).info.id != identity and not is_copy(folder):
+        raise errors.rejudged_over_another(folder)
 
 
 def copy_run(source: Path, target: Path) -> None:
@@ -32,10 +49,11 @@ def copy_run(source: Path, target: Path) -> None:
 
     Args:
         source: a report folder.
-        target: another, new or with a run of ours in it, which is replaced.
+        target: another, new or with the same run or a copy in it, which is replaced.
 
     Raises:
         StoreProblem: no store to copy, or a target that is not ours to replace.
+        UsageProblem: another run in the target.
         WriteError: the disk is full or the folder read-only.
     """
     make_folder(target)

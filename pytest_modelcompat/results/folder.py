@@ -7,6 +7,7 @@ process dies in between. Only files that a run of ours writes are ever removed.
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from contextlib import closing, suppress
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.results.info import RunInfo
 
-__all__ = ["STORE", "adopt", "check_store", "make_folder", "prepare", "sweep"]
+__all__ = ["STORE", "adopt", "check_store", "is_copy", "make_folder", "prepare", "sweep"]
 
 STORE = "run.sqlite"
 # plan.json is not among those removed: the next run's plan replaces it at once.
@@ -42,6 +43,7 @@ OUTPUTS = (
     "index.html", "run.json", "cases.jsonl.gz", "compat.json", "summary.md", "changes.json",
     "history.json", JUNIT,
 )  # fmt: skip
+_COPY = "copy"  # in a store: its results are also elsewhere
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp\Z")
 _SIDES = ("-wal", "-shm", "-journal")
 
@@ -51,6 +53,8 @@ class _Found:
     schema: int
     plan_digest: str
     finished: bool
+    run: str
+    copy: bool
 
 
 def make_folder(folder: Path) -> None:
@@ -113,18 +117,27 @@ def prepare(folder: Path, *, plan_digest: str, run: RunInfo, fresh: bool) -> boo
 def adopt(source: Path, folder: Path) -> None:
     """Have a copy of another folder's store in this one, whose lock the caller holds.
 
+    The store of another run is replaced only if it is such a copy, too.
+
     Raises:
         StoreProblem: the other one is missing or damaged, or foreign files are in the way.
+        UsageProblem: another run is in the way.
         WriteError: the disk is full or the folder read-only.
     """
     check_store(source / STORE)  # and no more: it is not ours to bring up
     path = folder / STORE
-    if _inspect(path) is None:
+    if (ours := _inspect(source / STORE)) is None:
+        raise errors.no_store(source / STORE)
+    if (there := _inspect(path)) is None:
         _refuse_foreign(folder)
+    elif there.run != ours.run and not there.copy:
+        raise errors.rejudged_over_another(folder)
     new = path.with_name(temporary_name(STORE))
     try:
         with closing(reader(source / STORE)) as old, closing(connect(new)) as copy:
             old.backup(copy)
+            if ours.finished:  # another one may go on here, and then has results of its own
+                copy.execute("INSERT OR REPLACE INTO meta VALUES (?, '1')", (_COPY,))
         _settle(path)
         new.replace(path)
     except (OSError, sqlite3.Error) as error:
@@ -164,9 +177,21 @@ def _inspect(path: Path) -> _Found | None:
                 schema=schema,
                 plan_digest=str(meta["plan"]),
                 finished=meta["state"] != "running",
+                run=str(json.loads(meta["run"])["id"]),
+                copy=_COPY in meta,
             )
-    except (sqlite3.Error, KeyError) as error:
+    except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
         raise errors.store_damaged(path, str(error)) from error
+
+
+def is_copy(folder: Path) -> bool:
+    """Whether the store of a folder is one that `adopt` made of a finished run.
+
+    Raises:
+        StoreProblem: damaged, or newer than us.
+    """
+    found = _inspect(folder / STORE)
+    return found is not None and found.copy
 
 
 def check_store(path: Path) -> int:

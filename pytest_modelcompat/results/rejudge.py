@@ -13,10 +13,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.errors.results import StoredRunProblem
 from pytest_modelcompat.results.bench import Bench
-from pytest_modelcompat.results.copying import copy_run, parse_tolerances
+from pytest_modelcompat.results.copying import copy_run, parse_tolerances, refuse_another
 from pytest_modelcompat.results.judge import judge as default_judge
 from pytest_modelcompat.results.load import load
 from pytest_modelcompat.results.model import (
@@ -33,7 +32,7 @@ from pytest_modelcompat.results.remembered import Remembered
 from pytest_modelcompat.results.rows import alike, is_long, number, record
 from pytest_modelcompat.results.rules import OURS
 from pytest_modelcompat.results.store import Store
-from pytest_modelcompat.results.write import RUN, write_outputs
+from pytest_modelcompat.results.write import write_outputs
 from pytest_modelcompat.words import plural
 
 if TYPE_CHECKING:
@@ -82,7 +81,8 @@ def command(
 
     Args:
         folder: the stored run; it stays as it is.
-        output: where the copy goes; default: beside the run, with `-rejudged` to its name.
+        output: where the copy goes; default: beside the run, with `-rejudged` to its name. A copy
+            that is there already is replaced, whatever run it is of; another run is not.
         tolerances: as texts, `float32:rtol=1e-2,atol=1e-4`.
         against: id of the cell whose outputs are the reference; default: the stored references.
         other_rules: makes the rules of other plugins known. Called where the run has a runtime
@@ -100,8 +100,7 @@ def command(
     if against is not None:
         run.cell(against)
     if output.resolve() != folder.resolve():
-        if (output / RUN).is_file() and load(output).info.id != run.info.id:
-            raise errors.rejudged_over_another(output)
+        refuse_another(output, run.info.id)
         copy_run(folder, output)
     with Store.existing(output) as store:
         runtimes = {each["id"]: str(each.get("runtime", "")) for each in run.plan["cells"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import struct
 import time
 from dataclasses import replace
@@ -20,10 +21,11 @@ from pytest_modelcompat.results.judge import judge as default_judge
 from pytest_modelcompat.results.load import load
 from pytest_modelcompat.results.model import Expectation, Judgement, Outcome, Stage, Status
 from pytest_modelcompat.results.rejudge import command, compare_outputs, rejudge
+from pytest_modelcompat.results.store import Store
 from pytest_modelcompat.results.terms import read_terms, with_terms
 from pytest_modelcompat.results.write import write_outputs
 from pytest_modelcompat.worker.values import Value, encode
-from tests.unit.stored_runs import case, cell, open_store
+from tests.unit.stored_runs import RUN, case, cell, open_store
 
 WIDE = (("float32", Tolerance(rtol=0.5, atol=0.0)),)
 TIGHT = (("float32", Tolerance(rtol=0.0, atol=1e-9)),)
@@ -404,6 +406,60 @@ def test_the_command_tells_what_is_wrong(tmp_path: Path):
     (folder / "run.sqlite").unlink()
     with pytest.raises(StoreProblem, match="no store here"):
         command(folder)
+
+
+def renamed(folder: Path, identity: str) -> Path:
+    """The same run under another id, as if it were the next day's."""
+    with Store.existing(folder) as store:
+        text = store.run.to_json().replace(RUN.id, identity)
+        with sqlite3.connect(folder / "run.sqlite") as connection:
+            connection.execute("UPDATE meta SET value=? WHERE name='run'", (text,))
+    found = (folder / "run.json").read_bytes().replace(RUN.id.encode(), identity.encode())
+    (folder / "run.json").write_bytes(found)
+    return folder
+
+
+def test_yesterdays_copy_is_replaced(tmp_path: Path):
+    """Its results are those of the run that it was made of; a folder is for the latest one."""
+    folder = finished(tmp_path / "latest")
+    command(folder)
+    first = load(tmp_path / "latest-rejudged").info.id
+    renamed(folder, "20261122T100000-another")
+    assert "written to" in command(folder)
+    second = load(tmp_path / "latest-rejudged").info.id
+    assert (first, second) == (RUN.id, "20261122T100000-another")
+    command(tmp_path / "latest-rejudged", output=tmp_path / "copy-of-a-copy")
+    command(finished(tmp_path / "third"), output=tmp_path / "copy-of-a-copy")
+    assert load(tmp_path / "copy-of-a-copy").info.id == RUN.id
+
+
+def test_a_run_that_was_judged_in_place_is_no_copy(tmp_path: Path):
+    folder, other = finished(tmp_path / "run"), finished(tmp_path / "other")
+    command(folder, output=folder)
+    renamed(other, "20261122T100000-another")
+    with pytest.raises(UsageProblem, match="would replace"):
+        command(other, output=folder)
+    assert load(folder).info.id == RUN.id
+    (folder / "run.json").unlink()  # its process died before it was written anew
+    with pytest.raises(UsageProblem, match="would replace"):
+        command(other, output=folder)
+    with Store.existing(folder) as store:
+        assert len(list(store.cases())) == 6
+
+
+def test_a_copy_of_an_unfinished_run_may_have_gone_on(tmp_path: Path):
+    """What was measured since is nowhere else."""
+    folder, other = finished(tmp_path / "run"), finished(tmp_path / "other")
+    renamed(other, "20261122T100000-another")
+    with sqlite3.connect(folder / "run.sqlite") as connection:
+        connection.execute("UPDATE meta SET value='running' WHERE name='state'")
+    command(folder, output=tmp_path / "copy")
+    with open_store(tmp_path / "copy") as store:
+        assert store.continued
+        store.finish()
+        write_outputs(store)
+    with pytest.raises(UsageProblem, match="would replace"):
+        command(other, output=tmp_path / "copy")
 
 
 def test_tolerances_are_read_from_text():
