@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -24,7 +23,6 @@ from tests.kubelet import expanded
 ROOT = Path(__file__).parents[2]
 MATRICES = sorted((ROOT / "matrices").glob("*.yaml"))
 EVERY = pytest.mark.parametrize("file", MATRICES, ids=lambda file: file.stem)
-VERSIONS = tuple(dict.fromkeys(kubernetes_validate.utils.all_versions()))
 FILES = ("plan.yaml", "cells.yaml", "merge.yaml")
 
 # As the API's validation has them (apimachinery/pkg/util/validation).
@@ -45,6 +43,19 @@ axes:
 checks:
   op_support: {corpus: ["onnx==1.18.0"], match: [Relu]}
 """
+
+
+@pytest.fixture(scope="module")
+def schemas() -> Any:
+    """Those of the API; `tests` installs them."""
+    return pytest.importorskip("kubernetes_validate")
+
+
+@pytest.fixture(scope="module")
+def versions(schemas: Any) -> list[str]:
+    found = list(dict.fromkeys(schemas.utils.all_versions()))
+    assert len(found) > 8
+    return found
 
 
 def write(matrix: Path, output: Path, *more: str) -> dict[str, list[dict[str, Any]]]:
@@ -85,7 +96,7 @@ def of_pods(file: Path) -> tuple[str, ...]:
 
 @EVERY
 def test_every_shipped_matrix_is_valid_by_the_schemas_of_every_release(
-    file: Path, tmp_path: Path, capsys
+    file: Path, tmp_path: Path, schemas, versions, capsys
 ) -> None:
     if file.stem == "images":  # all of it is about other systems' images
         assert cli.main(
@@ -96,24 +107,23 @@ def test_every_shipped_matrix_is_valid_by_the_schemas_of_every_release(
         assert not (tmp_path / "o").exists()
         return
     made = write(file, tmp_path, *of_pods(file))
-    assert len(VERSIONS) > 8
-    for version in VERSIONS:
+    for version in versions:
         for each in [*made["plan.yaml"], *made["cells.yaml"][:3], *made["merge.yaml"]]:
-            kubernetes_validate.validate(each, version, strict=True)
+            schemas.validate(each, version, strict=True)
     for each in made["cells.yaml"]:
-        kubernetes_validate.validate(each, VERSIONS[-1], strict=True)
+        schemas.validate(each, versions[-1], strict=True)
     check(made)
     matrix = load_matrix(file, select="image:host" if of_pods(file) else None)
     told = [each["metadata"]["annotations"]["modelcompat/cell"] for each in cells(made)]
     assert told == [cell.id for cell in matrix.cells]
 
 
-def test_the_schemas_would_see_a_mistake(tmp_path: Path) -> None:
+def test_the_schemas_would_see_a_mistake(tmp_path: Path, schemas, versions) -> None:
     made = write(small(tmp_path), tmp_path / "o")
     job = cells(made)[0]
     job["spec"]["template"]["spec"]["restartPolice"] = "Never"
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(job, VERSIONS[-1], strict=True)
+    with pytest.raises(schemas.ValidationError):
+        schemas.validate(job, versions[-1], strict=True)
 
 
 def check(made: dict[str, list[dict[str, Any]]]) -> None:
@@ -251,7 +261,9 @@ def test_a_pod_gets_what_the_matrix_limits_say(tmp_path: Path) -> None:
         ("CPUExecutionProvider", None),
     ],
 )
-def test_a_cell_of_a_gpu_s_provider_asks_for_one(tmp_path: Path, provider, resource) -> None:
+def test_a_cell_of_a_gpu_s_provider_asks_for_one(
+    tmp_path: Path, schemas, versions, provider, resource
+) -> None:
     text = SMALL.replace("  python:", f"  provider: [{provider}]\n  python:")
     made = write(small(tmp_path, text), tmp_path / "o")
     job = cells(made)[0]
@@ -260,10 +272,10 @@ def test_a_cell_of_a_gpu_s_provider_asks_for_one(tmp_path: Path, provider, resou
     tolerated = [each["key"] for each in pod_of(job).get("tolerations", [])]
     assert tolerated == ([resource] if resource else [])
     check(made)
-    kubernetes_validate.validate(job, VERSIONS[-1], strict=True)
+    schemas.validate(job, versions[-1], strict=True)
 
 
-def test_options_reach_the_pods(tmp_path: Path) -> None:
+def test_options_reach_the_pods(tmp_path: Path, schemas, versions) -> None:
     text = SMALL.replace('["3.12"]', '["3.11", "3.12"]')
     made = write(
         small(tmp_path, text), tmp_path / "o", "--namespace=ci", "--run=night-7",
@@ -272,7 +284,7 @@ def test_options_reach_the_pods(tmp_path: Path) -> None:
     )  # fmt: skip
     check(made)
     for each in (each for name in FILES for each in made[name]):
-        kubernetes_validate.validate(each, VERSIONS[0], strict=True)
+        schemas.validate(each, versions[0], strict=True)
         assert each["metadata"]["namespace"] == "ci"
         assert each["metadata"]["name"].startswith("night-7-")
         assert each["metadata"]["labels"]["app.kubernetes.io/instance"] == "night-7"
