@@ -336,6 +336,7 @@ def test_a_kubelet_gives_the_shell_what_we_wrote(tmp_path: Path) -> None:
 
 def test_names_are_valid_distinct_and_stable() -> None:
     odd = [
+        *("x" * n + "-y" * 40 for n in range(3)),
         "a" * 200,
         "A.B=c",
         "-",
@@ -349,6 +350,7 @@ def test_names_are_valid_distinct_and_stable() -> None:
         for name in names:
             assert DNS_LABEL.fullmatch(name)
             assert len(name) <= 63
+            assert "--" not in name
     assert job_name("r", "same") == job_name("r", "same") != job_name("s", "same")
     assert [run_name(text) for text in ("Über uns!", "行列", "a" * 99)] == [
         "ber-uns", "matrix", "a" * 28,
