@@ -23,6 +23,7 @@ from pytest_modelcompat.environments.cache import file_lock
 from pytest_modelcompat.environments.protocol import Failure, Prepared
 from pytest_modelcompat.environments.spec import make_spec
 from pytest_modelcompat.matrix.model import Image
+from pytest_modelcompat.results.model import CellStatus
 from pytest_modelcompat.runner import command
 from pytest_modelcompat.runner.orders import observed
 from pytest_modelcompat.runner.zipapp import worker_file
@@ -68,8 +69,10 @@ def collect(name: str, *, cache: Path) -> Corpus:
             if problem:
                 return Corpus(name=name, path=None, reason=problem, made=(made,))
             return Corpus(name=name, path=target, made=(made,))
-    pythons = ", ".join(failure.spec.python for failure in failures)
-    reason = f"on Python {pythons}: {failures[0].reason}" if failures else "no Python to try"
+    # A Python that is not here explains nothing where another one is, and failed.
+    telling = [each for each in failures if each.status is not CellStatus.UNAVAILABLE] or failures
+    pythons = ", ".join(failure.spec.python for failure in telling)
+    reason = f"on Python {pythons}: {telling[0].reason}" if telling else "no Python to try"
     return Corpus(name=name, path=None, reason=reason, made=tuple(failures))
 
 

@@ -6,7 +6,10 @@ is in it by name.
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -270,3 +273,47 @@ def test_a_job_runs_its_own_cell_or_none(node: Node, written: Path) -> None:
     assert pod.wait() != 0
     assert "not found" in pod.told
     assert not (part(node, job) / "run.json").exists()
+
+
+HOST = """\
+schema: 1
+axes:
+  framework:
+    onnxruntime: ["1.22.1", "1.23.2"]
+  python: ["VERSION"]
+exclude_newer: 2026-01-31
+checks:
+  op_support:
+    corpus: ["onnx==1.18.0"]
+    match: [Relu, Abs]
+"""
+
+
+@pytest.mark.network
+def test_environments_are_made_in_the_pods(tmp_path: Path) -> None:
+    """What `image: host` means in a pod; its index comes from a secret."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    made = Project({"pytest.ini": "[pytest]\n", "m.yaml": HOST.replace("VERSION", version)})
+    once = made.run(tmp_path / "plain", "--compat-matrix=m.yaml")
+    assert once.code == 0, once.out
+    output = tmp_path / "manifests"
+    arguments = ["kubernetes", str(tmp_path / "plain" / "m.yaml"), "--image=x:{python}"]
+    arguments += ["--volume-claim=results", "--secret=index", f"--output={output}"]
+    assert cli.main(arguments) == 0
+    settings = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("UV_", "PIP_", "SSL_CERT_"))
+    }
+    cache = subprocess.run(
+        [sys.executable, "-m", "uv", "cache", "dir"], check=True, capture_output=True, text=True
+    )
+    node = Node(tmp_path / "node", {"index": {"UV_CACHE_DIR": cache.stdout.strip(), **settings}})
+    for name in ("plan", "cells", "merge"):
+        for pod in node.run(output / f"{name}.yaml"):
+            assert pod.process.returncode == 0, pod.told
+    whole = node.volume / "m" / "merged"
+    assert told(whole) == told(once.report)
+    assert {case["status"] for case in told(whole)["cases"]} == {"passed"}
+    locks = [[c.environment["lock_digest"] for c in load(f).cells] for f in (whole, once.report)]
+    assert locks[0] == locks[1]
