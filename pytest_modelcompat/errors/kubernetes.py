@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_modelcompat.errors import Problem
 from pytest_modelcompat.errors.yaml_file import shown
+from pytest_modelcompat.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +37,9 @@ _ELSEWHERE = (
 def not_in_a_pod(matrix: Path, kind: str, value: str, cells: int, *, producers: int = 0) -> Problem:
     """An image of the matrix whose cells, or producers, no Job can run."""
     why, hint = _WHY_NOT.get(kind, _ELSEWHERE)
-    who = f"{cells} cells of" if cells != 1 else "1 cell of"
+    who = f"{plural(cells, 'cell')} of"
     if producers:
-        who = f"The producers of {producers} models in"
+        who = f"The producers of {plural(producers, 'model')} in"
     return Problem(
         message=f"{who} the image {shown(value)} ({kind}) cannot run in a pod: {why}.",
         hint=f"{hint} --select leaves cells out." if not producers else hint,
@@ -70,8 +71,8 @@ def python_assumed(matrix: Path) -> Problem:
 def too_large(matrix: Path, size: int, most: int, files: int) -> Problem:
     """A matrix that no ConfigMap holds."""
     return Problem(
-        message=f"The matrix and what it names ({files} files) have {size:,} bytes; a ConfigMap "
-        f"holds {most:,}.",
+        message=f"The matrix and what it names ({plural(files, 'file')}) have {size:,} bytes; a "
+        f"ConfigMap holds {most:,}.",
         hint="Put their folder onto the volume, or into the image, and say where the matrix is "
         "then with --matrix-on-volume or --matrix-in-image.",
         file=matrix,

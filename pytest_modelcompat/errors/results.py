@@ -6,6 +6,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.errors import ModelcompatError, Problem, UsageProblem, suggest
+from pytest_modelcompat.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -351,7 +352,7 @@ def nothing_to_merge(parts: int) -> UsageProblem:
     """Parts of which none has results."""
     return UsageProblem(
         Problem(
-            message=f"None of the {parts} parts has results, so there is nothing to merge.",
+            message=f"Of {plural(parts, 'part')} none has results, so there is nothing to merge.",
             hint="Run them again, or look at what ended them.",
         )
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.errors import UsageProblem, command_line
 from pytest_modelcompat.paths import typed
+from pytest_modelcompat.words import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -103,8 +104,8 @@ def _told(
         name: max(o["spec"]["activeDeadlineSeconds"] for o in objects if o["kind"] == "Job")
         for name, (_, objects) in files.items()
     }
-    cells = len(matrix.cells)
-    yield f"wrote {output}: the run {target.run}, {cells} cells; one after another:"
+    cells = plural(len(matrix.cells), "cell")
+    yield f"wrote {output}: the run {target.run}, {cells}; one after another:"
     for name, component in (("plan", "plan"), ("cells", "cell"), ("merge", "merge")):
         file = f"{name}.yaml"
         yield f"  kubectl create -f {output / file}"

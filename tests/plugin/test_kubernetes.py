@@ -243,7 +243,7 @@ def test_without_any_job_there_is_no_report_and_a_sentence(node: Node, written: 
     planned(node, written)
     pod, whole = merged(node, written)
     assert pod.process.returncode == 4
-    assert "None of the 3 parts has results" in pod.told
+    assert "Of 3 parts none has results" in pod.told
     assert not whole.exists()
 
 

@@ -172,7 +172,7 @@ def test_parts_without_any_results_make_no_whole(tmp_path: Path, capsys):
     (tmp_path / "b").mkdir()
     parts = [tmp_path / "a", tmp_path / "b"]
     status, _, err = merge(capsys, *parts, "--output", tmp_path / "whole", "--partial")
-    assert (status, "None of the 2 parts has results" in err) == (4, True)
+    assert (status, "Of 2 parts none has results" in err) == (4, True)
     assert not (tmp_path / "whole").exists()
 
 
