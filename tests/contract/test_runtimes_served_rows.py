@@ -204,6 +204,12 @@ def test_scalars_and_tensors_without_elements(served: Pages) -> None:
     with pytest.raises(ValueError, match="'y' is empty, and lists do not tell its shape"):
         opened(served).run({"x": floats(shape=(0,))})
     assert served.asked[-1][2] == {"inputs": {"x": []}}
+    sizes = info_of("DT_FLOAT", -1, -1)
+    declare(served, {"x": sizes}, {"y": sizes})
+    assert opened(served).run({"x": floats(shape=(2, 0))}) == [("y", floats(shape=(2, 0)))]
+    assert served.asked[-1][2] == {"inputs": {"x": [[], []]}}
+    with pytest.raises(ValueError, match=r"'x' of shape \[0, 3\] has no form in JSON"):
+        opened(served).run({"x": floats(shape=(0, 3))})
 
 
 def test_a_signature_that_is_named(served: Pages) -> None:

@@ -227,6 +227,62 @@ def test_a_saved_model_by_the_protocol_of_tensorflow_serving(tmp_path: Path) -> 
     assert "ConnectionRefusedError" in found[1]["reason"]
 
 
+MADE = """\
+import sys
+import tensorflow as tf
+
+class Model(tf.Module):
+    @tf.function(input_signature=[
+        tf.TensorSpec([None, 2], tf.float32, name="b"),
+        tf.TensorSpec([None], tf.int64, name="a"),
+        tf.TensorSpec([None], tf.string, name="t"),
+    ])
+    def __call__(self, b, a, t):
+        return {"z": a * 2, "y": b / 3.0, "t_bytes": t, "m": tf.reduce_max(b, axis=1) > 1.0,
+                "d": tf.cast(b, tf.float64) / 7.0}
+
+made = Model()
+tf.saved_model.save(made, sys.argv[1], signatures={"serving_default": made.__call__})
+"""
+BOTH = """\
+import struct, sys
+sys.path.insert(0, sys.argv[1])
+from pytest_modelcompat.worker.runtimes import adapter
+from pytest_modelcompat.worker.values import Value
+
+inf, nan = float("inf"), float("nan")
+feeds = {
+    "b": Value.tensor("float32", (3, 2), struct.pack("<6f", 0.1, -inf, nan, 1e30, 3, -0.0)),
+    "a": Value.tensor("int64", (3,), struct.pack("<3q", 1, -(2**62), 2**53 + 1)),
+    "t": Value.tensor("string", (3,), [b"a\\x00b", "wörd".encode(), b""]),
+}
+here = adapter("tensorflow", "tensorflow-cpu").load(sys.argv[2], "cpu", {}).run(feeds)
+for layout in ("columns", "rows"):
+    told = {"url": sys.argv[3], "server": "any", "model": "made", "format": layout}
+    session = adapter("tf_serving", "tensorflow-cpu").load("", "served", told)
+    assert [name for name, _ in here] == ["d", "m", "t_bytes", "y", "z"], here
+    there = session.run(feeds)
+    assert there == here, (layout, here, there)
+"""
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_values_of_many_types_are_those_of_in_process(tmp_path: Path) -> None:
+    """Bit by bit: several inputs and outputs, bytes, infinities, whole numbers beyond 2**53."""
+    release = Release(runtime="", provider="", refuses={}, python="3.11",
+                      requirements=("tensorflow-cpu==2.20.0",))  # fmt: skip
+    python = environment(release, tmp_path)
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    made = tmp_path / "made"
+    subprocess.run([python, "-c", MADE, made], check=True, timeout=600, env=quiet)
+    [port] = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    main = [str(SERVERS / "saved_model.py"), str(port), str(made), "made"]
+    with started(python, main, f"{url}/v1/models/made", tmp_path, TF_CPP_MIN_LOG_LEVEL="3"):
+        subprocess.run([python, "-c", BOTH, ROOT, made, url], check=True, timeout=600, env=quiet)
+
+
 @pytest.mark.network
 @pytest.mark.slow
 def test_kserves_own_server(tmp_path: Path) -> None:

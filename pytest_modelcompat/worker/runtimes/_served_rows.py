@@ -178,9 +178,17 @@ def _tensor(name, fed, declared):
     items = items_of(fed)
     if fed.dtype == "string":
         items = [_text(item) for item in items]
-    for dim in reversed(fed.shape):
-        items = [items[at : at + dim] for at in range(0, len(items), dim)] if dim else [[]]
-    return fed.shape, items[0]
+    return fed.shape, _nested(items, list(fed.shape))
+
+
+def _nested(items, shape):
+    """Lists in lists, as the shape is; only the last dimension may be without elements."""
+    if not shape:
+        return items[0]
+    if len(shape) == 1:
+        return items
+    step = len(items) // shape[0]
+    return [_nested(items[n * step : (n + 1) * step], shape[1:]) for n in range(shape[0])]
 
 
 def _fits(declared, shape):
