@@ -202,10 +202,12 @@ class Figures:
             there = size > 0
             if there.any():
                 self.max_rel = max(self.max_rel, float((error[there] / size[there]).max()))
-            self._dot += float(np.dot(wide, wanted))
-            self._actual += float(np.dot(wide, wide))
-            self._expected += float(np.dot(wanted, wanted))
-            self._error += float(np.dot(error, error))
+            # Not np.dot: how BLAS adds up depends on its threads, and the last digit with it; and
+            # those threads wait for each other where workers have the processors.
+            self._dot += float((wide * wanted).sum())
+            self._actual += float((wide * wide).sum())
+            self._expected += float((wanted * wanted).sum())
+            self._error += float((error * error).sum())
 
     def add_ulps(self, distance: Array) -> None:
         """Take in the distances of one slice's finite pairs."""

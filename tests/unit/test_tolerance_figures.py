@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -318,3 +322,28 @@ def test_a_map_with_fewer_values_than_keys_is_compared_as_far_as_it_goes() -> No
     one = mapping(LETTERS, [tensor([1.0])])
     two = mapping(LETTERS, [tensor([1.0]), tensor([2.0])])
     assert not compare(one, two).agree
+
+
+def test_figures_do_not_depend_on_how_many_threads_add_them_up() -> None:
+    """Else the same run would have other bytes on a machine with more processors."""
+    code = (
+        "import json\n"
+        "import numpy as np\n"
+        "from pytest_modelcompat.results.tolerance import Judge\n"
+        "from pytest_modelcompat.worker.values import Value\n"
+        "make = np.random.default_rng(0).standard_normal\n"
+        "one, two = (\n"
+        "    Value.tensor('float64', (50_001,), make(50_001).tobytes()) for _ in range(2)\n"
+        ")\n"
+        "print(json.dumps(Judge().compare([('y', one)], [('y', two)]).record))\n"
+    )
+    records = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": str(threads)},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for threads in (1, 2)
+    }  # fmt: skip
+    assert len(records) == 1
+    assert "cosine" in records.pop()
