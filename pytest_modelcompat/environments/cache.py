@@ -22,6 +22,7 @@ import platformdirs
 
 from pytest_modelcompat.errors import environment as words
 from pytest_modelcompat.runner import command
+from pytest_modelcompat.signing import sign, signer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -102,15 +103,15 @@ def file_lock(path: Path, *, timeout: float | None = None) -> Iterator[None]:
                 _tell(path)
             time.sleep(POLL)
         with contextlib.suppress(OSError):  # no room for a name: the lock is held all the same
-            os.ftruncate(file.fileno(), 0)
-            os.write(file.fileno(), f"{os.getpid()} {time.strftime('%Y-%m-%d %H:%M:%S')}".encode())
+            sign(file.fileno())
         yield
 
 
 def _tell(path: Path) -> None:
     """Have it said that another run is waited for; threads of this one wait for each other, too."""
     try:
-        owner, _, since = path.read_text("ascii", "replace")[:40].partition(" ")
+        with path.open("rb") as file:
+            owner, since = signer(file.fileno())
     except OSError:
         return
     if owner != str(os.getpid()):

@@ -82,15 +82,15 @@ def cannot_write(path: Path | str, error: BaseException) -> WriteError:
     )
 
 
-def in_use(folder: Path, owner: str) -> StoreProblem:
+def in_use(folder: Path, owner: str, since: str) -> StoreProblem:
     """Another run is writing to the folder.
 
     Args:
         folder: of the report.
-        owner: as it signed its lock: process id, and since when.
+        owner: its process id, empty where that is unknown.
+        since: when it began to, the same.
     """
-    process, _, since = owner.partition(" ")
-    who = f" (process {process}{f', since {since}' if since else ''})" if process else ""
+    who = f" (process {owner}{f', since {since}' if since else ''})" if owner else ""
     return StoreProblem(
         Problem(
             message=f"Another run{who} is writing to this report folder.",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from pytest_modelcompat.errors import results as errors
+from pytest_modelcompat.signing import sign, signer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,6 @@ __all__ = [
 ]
 
 LOCK_NAME = "run.lock"
-_SIGNED = 40  # bytes of a lock's owner, at most
 _LOOK = 0.02  # seconds between two tries
 _TRIES = 3  # of a lock: somebody may just be looking at it (`refuse_taken`)
 
@@ -101,9 +101,7 @@ class FolderLock:
                 # The owner before us may have deleted the file between our two calls; a lock on a
                 # file without a name would exclude nobody.
                 if _same(descriptor, self._path):
-                    os.ftruncate(descriptor, 0)
-                    signed = f"{os.getpid()} {time.strftime('%Y-%m-%d %H:%M:%S')}"
-                    os.pwrite(descriptor, signed.encode(), 0)
+                    sign(descriptor)
                     return descriptor
             except BlockingIOError as error:
                 taken = _taken(descriptor, self._path.parent)
@@ -146,8 +144,7 @@ def refuse_taken(folder: Path) -> None:
 
 def _taken(descriptor: int, folder: Path) -> errors.StoreProblem:
     """That another run writes to a folder, as its lock was signed."""
-    owner = os.pread(descriptor, _SIGNED, 0).decode("ascii", "replace")
-    return errors.in_use(folder, owner)
+    return errors.in_use(folder, *signer(descriptor))
 
 
 def _same(descriptor: int, path: Path) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from pytest_modelcompat.worker.runtimes import _cudart, _declared, _plain
+from pytest_modelcompat.worker.runtimes._ort_options import session_options
 from pytest_modelcompat.worker.runtimes._words import Logged, Printed
 from pytest_modelcompat.worker.values import Value
 
@@ -87,7 +88,7 @@ def test_options() -> None:
     assert _plain.only("r", told, allowed) == told
     assert _plain.only("r", None, allowed) == {}
     for odd, words in (
-        ({"modus": "fast"}, "r has no option 'modus'"),
+        ({"modus": "fast"}, r"r has no option 'modus'\. Did you mean 'mode'\?"),
         ({"mode": "slow"}, "mode is one of fast, exact, not 'slow'"),
         ({"threads": "0"}, "threads is a whole number above zero, not '0'"),
         ({"threads": "-1"}, "threads is a whole number above zero, not '-1'"),
@@ -95,6 +96,16 @@ def test_options() -> None:
     ):
         with pytest.raises(ValueError, match=words):
             _plain.only("r", odd, allowed)
+
+
+def test_an_option_that_is_none_is_told_with_what_was_likely_meant() -> None:
+    with pytest.raises(ValueError, match=r"option 'x'\. Known here: library, mode, threads\.$"):
+        _plain.only("r", {"x": "1"}, {"mode": None, "library": None})
+    with pytest.raises(ValueError, match=r"r has no option 'x'$"):
+        _plain.only("r", {"x": "1"}, {f"option{n}": None for n in range(20)})
+    for name, meant in (("graph_optimisation", "graph_optimization"), ("thread", "threads")):
+        with pytest.raises(ValueError, match=f"onnxruntime has no .*Did you mean '{meant}'"):
+            session_options(None, {name: "all"})
 
 
 def test_files() -> None:

@@ -4,6 +4,7 @@ import importlib
 import os
 
 from ._ort_mobile import LISTS
+from ._unknown import no_option
 
 __all__ = ["provider_options", "session_options"]
 
@@ -29,7 +30,7 @@ def session_options(ort, options):
     """
     for name in options:
         if name not in _PLAIN and "." not in name:
-            raise ValueError("onnxruntime has no option {!r}".format(name))
+            raise no_option("onnxruntime", name, _PLAIN)
     found = ort.SessionOptions()
     if "mobile" in options:
         _one_of(options, "mobile", None, LISTS)

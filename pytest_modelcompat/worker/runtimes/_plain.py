@@ -4,6 +4,7 @@ import os
 
 from ..arrays import CARRIERS, from_array, packed, to_array, unpacked
 from ..values import BITS, Value
+from ._unknown import no_option
 
 __all__ = [
     "array", "arrays_in_order", "file_of", "only", "positive", "suffix_of", "value", "version_of",
@@ -59,7 +60,7 @@ def only(runtime, options, allowed):
             positive(name, given)
             continue
         if name not in allowed:
-            raise ValueError("{} has no option {!r}".format(runtime, name))
+            raise no_option(runtime, name, {"threads", *allowed})
         values = allowed[name]
         if values is not None and given not in values:
             raise ValueError("{} is one of {}, not {!r}".format(name, ", ".join(values), given))

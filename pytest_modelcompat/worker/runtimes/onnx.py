@@ -5,6 +5,7 @@ import io
 from .. import onnxpb
 from ._declared import Declared
 from ._onnx_arrays import Arrays
+from ._unknown import no_option
 
 __all__ = ["Adapter"]
 
@@ -44,7 +45,7 @@ class Adapter:
         """Parse the model and find an implementation of every operator."""
         for name in options or {}:
             if name != "threads":  # numpy's own affair
-                raise ValueError("onnx has no option {!r}".format(name))
+                raise no_option("onnx", name, {"threads"})
         if isinstance(model, str):
             proto = self._onnx.load(model)  # with its external data
         else:

@@ -14,6 +14,7 @@ import io
 from .. import onnxmake, onnxpb
 from ..arrays import from_array, to_array, without_padding
 from ..values import Value, nbytes, raw
+from ._unknown import no_option
 
 __all__ = ["Adapter"]
 
@@ -118,7 +119,7 @@ def _config(options):
         elif name.isupper():
             found[name] = value
         else:
-            raise ValueError("openvino has no option {!r}".format(name))
+            raise no_option("openvino", name, {"graph_optimization", *_PROPERTIES})
     return found
 
 
