@@ -127,9 +127,12 @@ def speed(data: Data) -> Speed:
 
 
 def machine_of(cell: Cell) -> str:
-    """What a cell ran on, as far as figures depend on it: `AMD EPYC, x86_64, 2 CPUs`."""
+    """What a cell ran on, as far as figures depend on it: `AMD EPYC, x86_64, 2 CPUs`.
+
+    Empty where that is not told, as of a model that a server elsewhere ran.
+    """
     found = cell.attestation
-    if not found.get("cpu"):
+    if not found.get("cpu") or "server" in found:
         return ""
     parts = [str(found["cpu"]), str(found.get("machine") or "")]
     if found.get("cpus"):

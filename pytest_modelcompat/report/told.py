@@ -61,12 +61,23 @@ def _places(cells: tuple[Cell, ...]) -> list[str]:
     of = plural(len(cells), "cell")
     emulated = sum(bool(cell.attestation.get("emulated")) for cell in cells)
     relaxed = sum(bool(cell.attestation.get("relaxed")) for cell in cells)
+    unnamed = sum(_by_nobody(cell) for cell in cells)
     found = []
+    if unnamed:
+        verb = "was" if unnamed == 1 else "were"
+        found.append(
+            f"{count(unnamed)} of {of} {verb} answered by a server that does not say who it is"
+        )
     if emulated:
         found.append(f"{count(emulated)} of {of} ran on an emulated processor")
     if relaxed:
         found.append(f"{count(relaxed)} of {of} ran in a less confined container than by default")
     return found
+
+
+def _by_nobody(cell: Cell) -> bool:
+    server = cell.attestation.get("server")
+    return isinstance(server, dict) and not server.get("name")
 
 
 def _deselected(cells: tuple[Cell, ...]) -> list[str]:

@@ -81,6 +81,7 @@ def test_an_answer_of_today_is_not_reused_tomorrow(tmp_path: Path, runtime: str)
         told = cell["attestation"]["server"]
         assert told["url"] == served.url
         assert told["model"]["name"] == "digits"
+        assert ("server that does not say who it is" in result.out) == (runtime == "tf_serving")
         assert told.get("version") == {"tf_serving": None, "torchserve": "0.12.0"}[runtime]
         served.pages.update(played(runtime, off_by=0.5).pages)
         result = run(tmp_path / "wrong", runtime, served)

@@ -89,6 +89,17 @@ def test_never_across_different_hardware(tmp_path: Path):
     assert epyc.models[0].figures[0][1].change == 0  # type: ignore[union-attr]
 
 
+def test_figures_of_a_server_elsewhere_are_never_compared(tmp_path: Path):
+    """The cell tells of the machine that asked, and of whoever answered none knows."""
+    far = {**EPYC, "server": {"url": "http://127.0.0.1:1", "name": "sundial"}}
+    cells = {"1": (EPYC, took(1.0, 0.9, 1.1)), "2": (far, took(9.0, 8.9, 9.1)),
+             "3": (far, took(1.0, 0.9, 1.1))}  # fmt: skip
+    found = timed(tmp_path, cells)
+    assert [each.name for each in found.hardware] == ["AMD EPYC, x86_64, 2 CPUs", ""]
+    for machine in found.hardware:
+        assert {each.change for each in machine.models[0].figures[0] if each} == {None}
+
+
 def test_hardware_that_nobody_told_is_never_compared(tmp_path: Path):
     found = timed(tmp_path, {"1": ({}, took(1.0, 0.9, 1.1)), "2": ({}, took(9.0, 8.9, 9.1))})
     (machine,) = found.hardware
