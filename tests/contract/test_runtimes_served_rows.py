@@ -109,11 +109,15 @@ def test_a_right_answer_in_rows(served: Pages, torch: Pages) -> None:
     given = floats(1, 2, 3, 4, shape=(2, 2))
     assert session.run({"any": given}) == [("y", floats(2, 4, 6, 8, shape=(2, 2)))]
     assert torch.asked[-1] == (*TORCH, {"instances": [[1.0, 2.0], [3.0, 4.0]]})
+    given = floats(*range(12), shape=(2, 3, 2))
+    assert session.run({"any": given})[0][1] == floats(*range(0, 24, 2), shape=(2, 3, 2))
+    nested = [[[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], [[6.0, 7.0], [8.0, 9.0], [10.0, 11.0]]]
+    assert torch.asked[-1][2] == {"instances": nested}
     with pytest.raises(ValueError, match="does not tell the inputs of 'twice'"):
         session.signature()
     session = opened_torch(torch, inputs="a:float32")  # its name is for data with positions
     assert session.inputs() == ["a"]
-    assert session.run({"a": given}) == [("y", floats(2, 4, 6, 8, shape=(2, 2)))]
+    assert session.run({"a": floats(1)}) == [("y", floats(2))]
     with pytest.raises(ValueError, match="declared float32, and is int8"):
         session.run({"a": Value.tensor("int8", (1,), bytes(1))})
 
