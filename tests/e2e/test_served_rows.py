@@ -164,7 +164,9 @@ checks:
 """
 
 
-def cells(folder: Path, model: str, frameworks: str) -> list[dict[str, Any]]:
+def cells(
+    folder: Path, model: str, frameworks: str, *, by_position: bool = False
+) -> list[dict[str, Any]]:
     """The cells in the matrix's order, each with its only case."""
     source = FORMATS / model
     names = [source] if source.is_file() else [p for p in source.rglob("*") if p.is_file()]
@@ -174,6 +176,11 @@ def cells(folder: Path, model: str, frameworks: str) -> list[dict[str, Any]]:
         files = {model: (DIGITS / "model.onnx").read_bytes(),
                  "batch.npz": (DIGITS / "holdout.npz").read_bytes(),
                  "batch-expected.npz": (DIGITS / "holdout-expected.npz").read_bytes()}  # fmt: skip
+    if by_position:
+        kept = io.BytesIO()
+        with np.load(DIGITS / "holdout.npz") as given:
+            np.savez(kept, given["image"])
+        files["batch.npz"] = kept.getvalue()
     matrix = REAL.format(frameworks=frameworks, path=model)
     project = Project({"pytest.ini": "[pytest]\n", "m.yaml": matrix, **files})
     result = project.run(folder, "--compat-matrix=m.yaml", timeout=600)
@@ -340,6 +347,33 @@ def test_a_service_of_bentoml(tmp_path: Path) -> None:
     assert verdicts(found)[:2] == [PASSED, FAILED]
     found = cells(tmp_path / "down", "digits.onnx", frameworks)
     assert verdicts(found) == [PASSED] + [UNAVAILABLE] * 3
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_a_flask_app(tmp_path: Path) -> None:
+    """Its one field is `inputs`, as Hugging Face's endpoints have it; data by position fit."""
+    release = Release(runtime="", provider="", refuses={}, python="3.11",
+                      requirements=("flask==3.1.2", "onnxruntime==1.23.2"))  # fmt: skip
+    python = environment(release, tmp_path)
+    [port] = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    said = f'url: "{url}", server: any, path: /score, ready: /healthz, inputs: "inputs:float32"'
+    frameworks = f"""onnxruntime: ["1.23.2"]
+    flask:
+      - {{value: "3.1.2", runtime: json_endpoint,
+         options: {{{said}, outputs: "logits:float32"}}}}
+      - {{id: labels, value: "3.1.2", runtime: json_endpoint,
+         options: {{{said}, outputs: "label:string"}}}}"""
+    main = ["-m", "flask", "--app", str(SERVERS / "flask_app.py"), "run", "--port", str(port)]
+    env = {"MODEL": str(DIGITS / "model.onnx")}
+    with started(python, main, f"{url}/healthz", tmp_path, **env):
+        found = cells(tmp_path / "right", "digits.onnx", frameworks, by_position=True)
+    assert verdicts(found) == [PASSED, PASSED, ("completed", "error")]
+    assert "outputs without a value: label" in found[2]["case"]["error"]["message"]
+    with started(python, main, f"{url}/healthz", tmp_path, OFF_BY="0.5", **env):
+        found = cells(tmp_path / "wrong", "digits.onnx", frameworks, by_position=True)
+    assert verdicts(found)[:2] == [PASSED, FAILED]
 
 
 @pytest.mark.network
