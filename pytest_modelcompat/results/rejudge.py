@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcompat.errors.results import StoredRunProblem
 from pytest_modelcompat.results.bench import Bench
 from pytest_modelcompat.results.copying import copy_run, parse_tolerances, refuse_another
+from pytest_modelcompat.results.folder import sweep
 from pytest_modelcompat.results.judge import judge as default_judge
 from pytest_modelcompat.results.load import load
 from pytest_modelcompat.results.model import (
@@ -99,10 +100,13 @@ def command(
     run = load(folder)
     if against is not None:
         run.cell(against)
-    if output.resolve() != folder.resolve():
+    in_place = output.resolve() == folder.resolve()
+    if not in_place:
         refuse_another(output, run.info.id)
         copy_run(folder, output)
     with Store.existing(output) as store:
+        if in_place:
+            sweep(output, old_run=False)
         runtimes = {each["id"]: str(each.get("runtime", "")) for each in run.plan["cells"]}
         if not set(runtimes.values()) <= set(OURS):
             other_rules()
