@@ -189,12 +189,12 @@ class Measured:
         wanted: list[int],
         store: Any,
         board: Board,
-        expect: Callable[[CaseRecord], CaseRecord],
+        verdicts: Verdicts,
         repro: Callable[..., str],
         **_: Any,
     ) -> None:
         self.planned, self.prepared, self.wanted = planned, prepared, set(wanted)
-        self.store, self.board, self.expect, self.repro = store, board, expect, repro
+        self.store, self.board, self.verdicts, self.repro = store, board, verdicts, repro
 
     def stop(self, reason: str) -> None:
         """It is too fast for that."""
@@ -207,7 +207,8 @@ class Measured:
             if n in self.wanted:
                 made = _record(self.planned, n, unit=case.unit, name=case.name)
                 shown = self.repro(self.planned, work.check, case.unit)
-                batch.append(self.expect(replace(made, reference=case.reference, repro=shown)))
+                made = replace(made, reference=case.reference, repro=shown)
+                batch.append(self.verdicts.expect(made))
             if len(batch) == BATCH:
                 self._keep(batch)
                 batch = []

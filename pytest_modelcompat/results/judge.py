@@ -7,7 +7,6 @@ did it die, did it raise, do its repeats agree, is the answer right, did it run 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_modelcompat.results.model import Judgement, Measurement, Stage, Status
@@ -92,9 +91,11 @@ def judge(
     record = None
     if not identical:
         close = suite is None if closeness is None else closeness
-        compared = Judge(tolerances, suite=suite, quantized=quantized, closeness=close)
-        repeats = _repeats(measurement, outputs)
-        compare = partial(_compared, compared, repeats, expected)
+
+        def compare() -> Compared:
+            judge_ = Judge(tolerances, suite=suite, quantized=quantized, closeness=close)
+            return _compared(judge_, _repeats(measurement, outputs), expected)
+
         if memory is None or measurement.expected is None:
             wrong, record = compare()
         else:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from pytest_modelcompat.results.model import Expectation, Outcome, Stage, Status
 from pytest_modelcompat.results.rows import record
 from pytest_modelcompat.results.schema import SHIFT
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_modelcompat.results.model import CaseRecord
-    from pytest_modelcompat.results.schema import Texts
+    from pytest_modelcompat.results.query import Results
 
 __all__ = ["Brief", "KeptCases"]
 
@@ -93,23 +95,20 @@ class KeptCases:
     judged: Sequence[Sequence[Any]]
 
     @classmethod
-    def stored(cls, rows: Iterable[tuple[Texts, str, tuple[Any, ...]]]) -> KeptCases:
-        """Those of a cell in a store, from its rows (`Results.rows`)."""
-        places: dict[int | None, int] = {None: _ABSENT}
-        texts: list[str] = []
-        found: list[tuple[Any, ...]] = []
-        for strings, _, row in rows:
-            found.append(row)
-            for at in _SELECTED_TEXTS:
-                if row[at] not in places:
-                    places[row[at]] = len(texts)
-                    texts.append(strings.value(row[at]))
-        columns = [list(each) for each in zip(*found, strict=True)] or [[] for _ in range(_WIDTH)]
+    def stored(cls, results: Results, cell: str) -> KeptCases:
+        """Those of a cell in a store."""
+        rows = [row for _, _, row in results.rows(cell)]
+        columns = [list(each) for each in zip(*rows, strict=True)] or [[] for _ in range(_WIDTH)]
+        columns[_REPRO] = [None] * len(rows)
+        columns[_N] = numbers = [key & (1 << SHIFT) - 1 for key in columns[_N]]
+        named = [columns[at] for at in sorted(_SELECTED_TEXTS)]
+        keys = list(dict.fromkeys(chain.from_iterable(named)))
+        keys = [key for key in keys if key is not None]
+        places = {None: _ABSENT, **{key: place for place, key in enumerate(keys)}}
         for at in _SELECTED_TEXTS:
             columns[at] = [places[key] for key in columns[at]]
-        columns[_REPRO] = [None] * len(found)
-        columns[_N] = numbers = [key & (1 << SHIFT) - 1 for key in columns[_N]]
         judged = columns[_MEASURED : _MEASURED + _JUDGED - 1]
+        texts = results.texts(keys)
         return cls(texts=texts, measured=columns[:_MEASURED], judged=[numbers, *judged])
 
     @classmethod
@@ -131,7 +130,11 @@ class KeptCases:
 
     def to_json(self) -> str:
         """As one line."""
-        return json.dumps([self.texts, self.measured, self.judged], separators=(",", ":"))
+        everything = [self.texts, self.measured, self.judged]
+        try:
+            return msgspec.json.encode(everything).decode()
+        except UnicodeEncodeError:  # lone surrogates, which only the standard library writes
+            return json.dumps(everything, separators=(",", ":"))
 
     def __len__(self) -> int:
         """How many cases there are."""

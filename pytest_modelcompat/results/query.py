@@ -22,7 +22,7 @@ from pytest_modelcompat.results.rows import SELECT, record
 from pytest_modelcompat.results.schema import SHIFT, Texts, readable, reader, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Results"]
@@ -118,6 +118,11 @@ class Results:
             where, span = ("", ()) if cell is None else (_WITHIN, _span(connection, cell))
             for row in connection.execute(f"{SELECT}{where}ORDER BY m.key", span):
                 yield texts, names[row[0] >> SHIFT], row
+
+    def texts(self, keys: Sequence[int]) -> list[str]:
+        """The strings of many numbers (`rows`), in their order."""
+        with self._reading() as connection:
+            return Texts(connection).values(keys)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Cell id -> status -> number of cases, in the cells' order."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _COMMON = "common"
 _HEAD, _TAIL = 16384, 4096  # characters of a message that are searched
+_REMEMBERED = 1024  # messages
 _ENDED = frozenset({"raised", "crashed"})
 _STATUSES = frozenset({Status.UNSUPPORTED, Status.GATED, Status.OUT_OF_MEMORY, Status.ERROR})
 _KEYS = frozenset({"id", "ended", "type", "message", "stage", "status", "note", "seen"})
@@ -84,6 +85,7 @@ def use(others: Mapping[str, Path]) -> None:
     _used.clear()
     _used.update({**others, **OURS})
     rules_for.cache_clear()
+    _first.cache_clear()
 
 
 @cache
@@ -166,6 +168,11 @@ def classify(runtime: str, *, ended: str, type_: str, message: str, stage: Stage
     """
     if len(message) > _HEAD + _TAIL:
         message = message[:_HEAD] + "\n" + message[-_TAIL:]
+    return _first(runtime, ended, type_, message, stage)
+
+
+@lru_cache(maxsize=_REMEMBERED)  # the cells of a run say much the same
+def _first(runtime: str, ended: str, type_: str, message: str, stage: Stage) -> Rule | None:
     for rule in rules_for(runtime):
         if rule.matches(ended=ended, type_=type_, message=message, stage=stage):
             return rule

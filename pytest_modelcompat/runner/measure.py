@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.results import attribution
-from pytest_modelcompat.results.judge import EQUAL, judge
+from pytest_modelcompat.results.judge import judge
 from pytest_modelcompat.results.model import (
     CaseRecord,
     CellStatus,
@@ -27,30 +27,27 @@ from pytest_modelcompat.results.model import (
     Status,
 )
 from pytest_modelcompat.results.placement import BASE
-from pytest_modelcompat.results.terms import with_terms
 from pytest_modelcompat.runner import events
 from pytest_modelcompat.runner.cell import CaseOrder, start
-from pytest_modelcompat.worker.values import Value, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from pytest_modelcompat.environments.protocol import Prepared
     from pytest_modelcompat.results.store import Store
     from pytest_modelcompat.runner.board import Board
     from pytest_modelcompat.runner.cell import CellProcess
-    from pytest_modelcompat.runner.expected import Expected, ExpectedCase
+    from pytest_modelcompat.runner.expected import Expected, ExpectedCase, Terms
     from pytest_modelcompat.runner.places import Places
     from pytest_modelcompat.runner.plan import PlannedCase, PlannedCell, Workload
     from pytest_modelcompat.runner.settings import Members
+    from pytest_modelcompat.runner.verdicts import Verdicts
 
 __all__ = ["CellEnd", "Measurer"]
 
 BATCH = 200  # records in one transaction
 PATIENCE = 0.5  # seconds that a finished record may wait for its transaction
-
-Outputs = list[tuple[str, Value]]
 
 
 @dataclass(kw_only=True)
@@ -85,7 +82,7 @@ class Measurer:
         wanted: positions of the cases to run; those already stored are not among them.
         store: where records go.
         board: where they are counted.
-        expect: puts the expectation into a judged case's record.
+        verdicts: what judged cases mean.
         folder: private to this cell, empty.
         places: folders that are told by name.
         expected: what the cases are judged against, shared between cells.
@@ -101,7 +98,7 @@ class Measurer:
         wanted: Collection[int],
         store: Store,
         board: Board,
-        expect: Callable[[CaseRecord], CaseRecord],
+        verdicts: Verdicts,
         folder: Path,
         places: Places,
         expected: Expected,
@@ -113,7 +110,7 @@ class Measurer:
         self.left = set(wanted)
         self._store = store
         self._board = board
-        self._expect = expect
+        self._verdicts = verdicts
         self._folder = folder
         self._members = members
         self._damaged = False
@@ -163,7 +160,13 @@ class Measurer:
     # -- the conversation -----------------------------------------------------------------------
 
     def _start(self) -> CellProcess:
-        process = start(self.planned, self.prepared, folder=self._folder, members=self._members)
+        process = start(
+            self.planned,
+            self.prepared,
+            folder=self._folder,
+            members=self._members,
+            restored=self._expected.restored,
+        )
         with self._lock:
             self._process = process
             if self._stopped:
@@ -232,7 +235,7 @@ class Measurer:
     def _case(self, event: events.Result | events.Ended, process: CellProcess) -> None:
         workload, case, _ = self._find(event.n)
         against = self._expected.case(workload, case)
-        terms = against.terms(workload, case.unit)
+        terms = against.terms(workload, case)
         measurement, judgement = self._judge(event, against, terms)
         if event.variant is not None:
             waiting = self._open[event.n]
@@ -243,10 +246,7 @@ class Measurer:
             self.left.discard(event.n)
             for provider, nodes in (measurement.ran_on or {}).items():
                 self._end.ran_on[provider] = self._end.ran_on.get(provider, 0) + nodes
-            reference = with_terms(case.reference, **terms)  # so that it can be judged again
-            record = self._record(
-                event.n, workload, case, measurement, judgement, reference=reference
-            )
+            record = self._record(event.n, terms, measurement, judgement)
             asked = () if self._damaged else self._variants(judgement)
             if asked:
                 self._open[event.n] = _Open(record=record, asked=asked)
@@ -262,22 +262,19 @@ class Measurer:
         return attribution.variants_for(judgement, self.planned.cell)
 
     def _judge(
-        self, event: events.Result | events.Ended, against: ExpectedCase, terms: dict[str, Any]
+        self, event: events.Result | events.Ended, against: ExpectedCase, terms: Terms
     ) -> tuple[Measurement, Judgement]:
-        expected = against.outputs
-        outputs: list[Outputs] = event.outputs if isinstance(event, events.Result) else []
-        equal = [expected is not None and same(each, expected) for each in outputs]
-        measurement = self._measurement(event, outputs, against, equal)
+        measurement, identical = self._measurement(event, against)
         judgement = judge(
             measurement,
-            outputs=outputs,
-            expected=expected,
-            identical=bool(equal) and all(equal),
+            outputs=event.outputs if isinstance(event, events.Result) else [],
+            expected=against.outputs,
+            identical=identical,
             requested=self._provider(event.variant),
             runtime=self.planned.cell.framework.runtime,
             limits=self._end.attestation.get("limits"),
             memory=self._expected.compared,
-            **terms,
+            **terms.judged,
         )
         return measurement, judgement
 
@@ -290,24 +287,18 @@ class Measurer:
         )
 
     def _measurement(
-        self,
-        event: events.Result | events.Ended,
-        outputs: list[Outputs],
-        against: ExpectedCase,
-        equal: list[bool],
-    ) -> Measurement:
-        """The event as a measurement; outputs are kept, except those that the bundle holds."""
-        if event.variant is not None:
-            return self._told(event.measurement(outputs=("?",) * len(outputs), expected=None))
-        keep = self._store.put_blob
-        digests = [
-            EQUAL if same_ else keep(encode(each))
-            for each, same_ in zip(outputs, equal, strict=True)
-        ]
-        stored = None
-        if against.outputs is not None and not all(equal):
-            stored = against.stored(keep)
-        return self._told(event.measurement(outputs=tuple(digests), expected=stored))
+        self, event: events.Result | events.Ended, against: ExpectedCase
+    ) -> tuple[Measurement, bool]:
+        """The event as a measurement, its outputs stored; whether they are the expected ones."""
+        if isinstance(event, events.Ended):
+            return self._told(event.measurement()), False
+        if event.variant is not None:  # nobody asks later what another setting gave
+            marks = ("?",) * len(event.outputs)
+            same = bool(marks) and all(map(against.equals, event.outputs))
+            return self._told(event.measurement(outputs=marks, expected=None)), same
+        kept = self._expected.kept(against, event.outputs, event.answer)
+        measurement = event.measurement(outputs=kept.outputs, expected=kept.expected)
+        return self._told(measurement), kept.identical
 
     def _told(self, measurement: Measurement) -> Measurement:
         """Without the folders of this machine; raw otherwise."""
@@ -318,29 +309,32 @@ class Measurer:
     def _record(
         self,
         n: int,
-        workload: Workload,
-        case: PlannedCase,
+        terms: Terms,
         measurement: Measurement,
         judgement: Judgement,
-        *,
-        reference: dict[str, Any] | None,
     ) -> CaseRecord:
-        cell = self.planned.cell
-        return self._expect(
-            CaseRecord(
-                cell=cell.id,
-                n=n,
-                check=workload.check,
+        cell, check, case = self.planned.cell, terms.workload.check, terms.case
+        return CaseRecord(
+            cell=cell.id,
+            n=n,
+            check=check,
+            unit=case.unit,
+            case=case.name,
+            requested=cell.provider,
+            measurement=measurement,
+            judgement=judgement,
+            expectation=self._verdicts.of(
+                cell.id,
+                check=check,
                 unit=case.unit,
                 case=case.name,
-                requested=cell.provider,
                 measurement=measurement,
                 judgement=judgement,
-                expectation=Expectation(outcome=Outcome.INFO),
-                reference=reference,
-                repro=self._repro(workload.check, case.unit),
-                model_bytes=case.model_bytes,
-            )
+                reference=terms.reference,
+            ),
+            reference=terms.reference,
+            repro=self._repro(check, case.unit),
+            model_bytes=case.model_bytes,
         )
 
     def _settle(self, waiting: _Open) -> None:
@@ -406,21 +400,6 @@ def not_made(planned: PlannedCell, n: int, workload: Workload, case: PlannedCase
     )
     base = not_run(planned, n, workload, case, status=judgement.status, reason="")
     return replace(base, measurement=case.failure, judgement=judgement)
-
-
-def same(outputs: Outputs, expected: Sequence[tuple[str | int, Value]]) -> bool:
-    """Whether every expected output is there, with the same type, shape and bytes."""
-    if len(outputs) != len(expected):
-        return False
-    by_name = dict(outputs)
-    for name, value in expected:
-        if isinstance(name, int):
-            found = outputs[name][1] if name < len(outputs) else None
-        else:
-            found = by_name.get(name)
-        if found is None or found != value:
-            return False
-    return True
 
 
 def _limit_reason(seconds: float) -> str:

@@ -52,7 +52,7 @@ class OneCell:
 
     def __init__(self, run: Opened) -> None:
         self._opened = run
-        self._expected = Expected()
+        self._expected = Expected(run.store.put_blob)
         self._closed = self._closed_before()
 
     def needs_environment(self, planned: PlannedCell) -> bool:
@@ -146,7 +146,7 @@ class OneCell:
         end = self._attempts(planned, prepared)
         end.ran_on = dict(ran_on + Counter(end.ran_on))
         if whole and not run.stop.reason:
-            kept = KeptCases.stored(run.store.rows(cell))
+            kept = KeptCases.stored(run.store, cell)
             run.reuse.save(key, end, kept, run.store.blobs)
         return end
 
@@ -204,7 +204,7 @@ class OneCell:
                 wanted=wanted,
                 store=run.store,
                 board=run.board,
-                expect=run.verdicts.expect,
+                verdicts=run.verdicts,
                 folder=folder,
                 places=Places(cell=folder, cache=run.settings.cache),
                 expected=self._expected,

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.matrix.model import Cell
     from pytest_modelcompat.results.kept import Brief
-    from pytest_modelcompat.results.model import CaseRecord, CellStatus, Stage
+    from pytest_modelcompat.results.model import (
+        CaseRecord,
+        CellStatus,
+        Judgement,
+        Measurement,
+        Stage,
+    )
     from pytest_modelcompat.results.store import Store
     from pytest_modelcompat.runner.baseline import Baseline
     from pytest_modelcompat.runner.board import Board
@@ -66,16 +72,40 @@ class Verdicts:
     def expect(self, record: CaseRecord) -> CaseRecord:
         """The judged case with its expectation; one that waits for its reference has none yet.
 
-        Each case comes here once.
+        Each case comes here, or to `of`, once.
         """
-        if is_late(record.reference) and record.measurement.ended == "returned":
+        if _waits(record.measurement.ended, record.reference):
             return record
         found = self._case(record)
         return record if found == record.expectation else replace(record, expectation=found)
 
+    def of(
+        self,
+        cell: str,
+        *,
+        check: str,
+        unit: str,
+        case: str,
+        measurement: Measurement,
+        judgement: Judgement,
+        reference: Mapping[str, Any] | None,
+    ) -> Expectation:
+        """What a judged case means; one that waits for its reference means nothing yet."""
+        if _waits(measurement.ended, reference):
+            return _WAITS
+        return self._found(
+            cell,
+            check=check,
+            unit=unit,
+            case=case,
+            status=judgement.status,
+            stage=judgement.stage,
+            error=measurement.error or {},
+        )
+
     def expect_kept(self, cell: str, brief: Brief) -> Expectation:
         """The same for a case that is reused."""
-        if is_late(brief.reference) and brief.ended == "returned":
+        if _waits(brief.ended, brief.reference):
             return _WAITS
         return self._found(
             cell,
@@ -209,6 +239,11 @@ class Verdicts:
                     unit.change(record.expectation.outcome, final.outcome)
         if changed:
             store.set_expectations(changed)
+
+
+def _waits(ended: str, reference: Mapping[str, Any] | None) -> bool:
+    """Whether a case with this end has to be held against what other cells have yet to answer."""
+    return ended == "returned" and is_late(reference)
 
 
 def _baseline(folder: Path, cells: Sequence[Cell]) -> Baseline:

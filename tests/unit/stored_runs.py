@@ -140,4 +140,4 @@ def kept_of(records: Sequence[CaseRecord]) -> KeptCases:
     with TemporaryDirectory() as place, open_store(Path(place) / "run") as store:
         others = [replace(each, cell=cell) for cell in ("cell-0", "cell-b") for each in records]
         store.add_cases([*others[: len(records)], *records, *others[len(records) :]])
-        return KeptCases.stored(store.rows("cell-a"))
+        return KeptCases.stored(store, "cell-a")

@@ -1,0 +1,182 @@
+"""Answers that came before are read, stored and compared once, whichever cell gives them again."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_modelcompat.results import rules
+from pytest_modelcompat.results.judge import EQUAL
+from pytest_modelcompat.results.model import Stage
+from pytest_modelcompat.results.remembered import Remembered
+from pytest_modelcompat.runner.events import Named, Result, event_of
+from pytest_modelcompat.runner.expected import Expected, ExpectedCase
+from pytest_modelcompat.worker.values import Blobs, Value, describe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def floats(*values: float) -> Value:
+    return Value.tensor("float32", (len(values),), struct.pack(f"<{len(values)}f", *values))
+
+
+def sent(*answers: list[tuple[str, Value]], **changes: Any) -> tuple[dict[str, Any], memoryview]:
+    """A result as a worker sends it."""
+    blobs = Blobs()
+    outputs = [[(name, describe(value, blobs)) for name, value in each] for each in answers]
+    message = {
+        "type": "result", "n": 3, "variant": None, "stage": "run", "error": None,
+        "outputs": outputs, "distinct": [0], "ran_on": {"CPUExecutionProvider": 1},
+        "load_seconds": 0.5, "run_seconds": [0.25], "peak_rss": 1, "opset": 18, **changes,
+    }  # fmt: skip
+    return message, memoryview(b"".join(blobs))
+
+
+def result(restored: Remembered[list[Named]], *answers: Any, **changes: Any) -> Result:
+    found = event_of(*sent(*answers, **changes), restored)
+    assert isinstance(found, Result)
+    return found
+
+
+@pytest.fixture
+def restored() -> Remembered[list[Named]]:
+    return Remembered(10)
+
+
+def test_the_same_answer_is_read_once(restored: Remembered[list[Named]]) -> None:
+    first = result(restored, [("y", floats(1, 2))])
+    again = result(restored, [("y", floats(1, 2))], n=9, load_seconds=0.75)
+    assert again.outputs is first.outputs
+    assert (again.n, again.load_seconds) == (9, 0.75)
+    assert again.answer == first.answer
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [("y", floats(1, 3))],
+        [("z", floats(1, 2))],
+        [("y", Value.tensor("int32", (2,), struct.pack("<2f", 1, 2)))],
+        [("y", Value.tensor("float32", (2, 1), struct.pack("<2f", 1, 2)))],
+        [("y", floats(1, 2)), ("z", floats())],
+    ],
+)
+def test_another_answer_is_another(restored: Remembered[list[Named]], other: Named) -> None:
+    first = result(restored, [("y", floats(1, 2))])
+    second = result(restored, other)
+    assert first.outputs == [[("y", floats(1, 2))]]
+    assert second.outputs == [other]
+    assert second.answer != first.answer
+
+
+def test_much_is_not_remembered(restored: Remembered[list[Named]]) -> None:
+    assert result(restored, [("y", floats(*range(2000)))]).answer is None
+    assert not len(restored)
+
+
+def test_a_name_that_is_no_text_is_read_all_the_same(restored: Remembered[list[Named]]) -> None:
+    assert result(restored, [("\ud800", floats(1))]).outputs == [[("\ud800", floats(1))]]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"n": "3"}, {"n": None}, {"n": True}, {"stage": "lunch"}, {"error": "x"},
+        {"outputs": [[["y"]]]}, {"outputs": None}, {"outputs": [[["y", {"k": "?"}]]]},
+        {"distinct": [-1]}, {"ran_on": {"CPU": -1}}, {"ran_on": {"CPU": 1.5}},
+        {"load_seconds": -1.0}, {"load_seconds": float("nan")}, {"load_seconds": float("inf")},
+        {"run_seconds": 1.0}, {"run_seconds": ["1"]}, {"peak_rss": 2**63}, {"opset": 1.0},
+        {"inputs": [["x", None]]},
+    ],
+)  # fmt: skip
+def test_damage_is_told_and_not_remembered(
+    restored: Remembered[list[Named]], damage: dict[str, Any]
+) -> None:
+    message, raw = sent([("y", floats(1))], **damage)
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        event_of(message, raw, restored)
+    assert result(restored, [("y", floats(1))]).outputs == [[("y", floats(1))]]
+
+
+def test_what_is_left_out_is_damage(restored: Remembered[list[Named]]) -> None:
+    message, raw = sent([("y", floats(1))])
+    for name in set(message) - {"type"}:
+        with pytest.raises((ValueError, KeyError, TypeError)):
+            event_of({key: each for key, each in message.items() if key != name}, raw, restored)
+
+
+class Held(ExpectedCase):
+    """A case without a bundle."""
+
+    def __init__(self, *outputs: tuple[str | int, Value]) -> None:
+        self.outputs = outputs
+        self.about = {}
+        self._digest = ""
+        self._terms = None
+
+
+class Kept:
+    """A store that counts what it is given."""
+
+    def __init__(self) -> None:
+        self.given: list[bytes] = []
+
+    def put(self, data: bytes) -> str:
+        self.given.append(data)
+        return f"digest {len(set(self.given))}"
+
+
+def test_an_answer_is_stored_once_for_all_cells(restored: Remembered[list[Named]]) -> None:
+    store, case = Kept(), Held(("y", floats(1, 2)))
+    expected = Expected(store.put)
+    seen = [result(restored, [("y", floats(1, 2.5))], n=n) for n in range(3)]
+    kept = [expected.kept(case, each.outputs, each.answer) for each in seen]
+    assert len(store.given) == 2, "the answer and what was expected"
+    assert kept[0] == kept[1] == kept[2]
+    assert not kept[0].identical
+    assert kept[0].expected
+
+
+def test_each_case_has_its_own(restored: Remembered[list[Named]]) -> None:
+    store = Kept()
+    expected = Expected(store.put)
+    answer = result(restored, [("y", floats(1, 2))])
+    right = expected.kept(Held(("y", floats(1, 2))), answer.outputs, answer.answer)
+    wrong = expected.kept(Held(("y", floats(2, 1))), answer.outputs, answer.answer)
+    assert (right.outputs, right.expected, right.identical) == ((EQUAL,), None, True)
+    assert (len(wrong.outputs), wrong.identical) == (1, False)
+    assert wrong.outputs != (EQUAL,)
+
+
+def test_much_is_stored_each_time_and_has_the_same_digest(
+    restored: Remembered[list[Named]],
+) -> None:
+    store, case = Kept(), Held(("y", floats(1)))
+    expected = Expected(store.put)
+    large = [result(restored, [("y", floats(*range(2000)))]) for _ in range(2)]
+    first, second = (expected.kept(case, each.outputs, each.answer) for each in large)
+    assert first == second
+
+
+def test_other_rules_judge_anew(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+
+    def say(status: str) -> str:
+        mine.write_text(
+            "rules:\n- {id: mine.one, message: 'out of luck', "
+            f"status: {status}, note: n, seen: ['mine 1']}}\n"
+        )
+        rules.use({"mine": mine})
+        found = rules.classify(
+            "mine", ended="raised", type_="E", message="out of luck", stage=Stage.RUN
+        )
+        assert found is not None
+        return found.status.value
+
+    try:
+        assert [say("unsupported"), say("gated")] == ["unsupported", "gated"]
+    finally:
+        rules.use({})
