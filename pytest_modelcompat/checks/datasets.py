@@ -64,6 +64,7 @@ class DataSet:
         source: the file or folder that the outputs came from, as the user would know it.
         random: number of a set that is made later, None for one that is given.
         calls: in which it is given; None: in one.
+        labels: the right class of each row, where somebody said; else empty.
     """
 
     name: str
@@ -72,6 +73,7 @@ class DataSet:
     source: str = ""
     random: int | None = None
     calls: Calls | None = None
+    labels: tuple[int, ...] = ()
 
 
 def read_npz(path: Path, names: Sequence[str] = ()) -> list[tuple[str | int, Value]]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcompat.checks.datasets import DataError, DataSet, read_folder, read_npz
 from pytest_modelcompat.errors import checks as words
 from pytest_modelcompat.paths import text_of
+from pytest_modelcompat.results.accuracy import labels_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from pytest_modelcompat.checks.model_files import ModelFiles
     from pytest_modelcompat.matrix.model import Model
@@ -68,11 +70,21 @@ def _given(model: Model, files: ModelFiles) -> list[DataSet]:
                 inputs=inputs,
                 outputs=outputs,
                 source=text_of(data.outputs.name) if data.outputs is not None else "",
+                labels=_labels(data.labels) if data.labels is not None else (),
             )
         ]
     if data.outputs is not None:
         raise DataError(words.outputs_without_inputs(model.name))
     return [DataSet(name=f"random-{n}", inputs=(), random=n) for n in range(data.random)]
+
+
+def _labels(path: Path) -> tuple[int, ...]:
+    """The only array of a file, whole numbers one after the other."""
+    arrays = read_npz(path)
+    found = [labels_in(value) for _, value in arrays]
+    if len(found) != 1 or found[0] is None:
+        raise DataError(words.bad_labels(path.name, len(arrays)))
+    return found[0]
 
 
 def _known(
@@ -96,6 +108,8 @@ def facts_of(model: Model, set_: DataSet) -> dict[str, Any]:
     """What a bundle's case says of how the data set is made and given to the model."""
     data, calls = model.data, set_.calls
     found: dict[str, Any] = {}
+    if set_.labels:
+        found["labels"] = list(set_.labels)
     if set_.random is not None:
         found["random"] = {"seed": data.seed, "dims": dict(data.dims), "n": set_.random}
     if calls is not None:

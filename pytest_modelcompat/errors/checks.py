@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "bad_array",
     "bad_data_set",
+    "bad_labels",
     "bad_npz",
     "exact_type_needs_folder",
     "no_arrays",
@@ -50,6 +51,16 @@ def no_such_model(name: str, path: str) -> Sentence:
 def unreadable_model(name: str, reason: str) -> Sentence:
     """A model's file cannot be read."""
     return Sentence(f"The model {shown(name)} cannot be read: {reason}.")
+
+
+def bad_labels(path: str, arrays: int) -> Sentence:
+    """Labels that are no list of whole numbers."""
+    return Sentence(
+        f"{shown(path)} holds {arrays} arrays that are not the right class of each row."
+        if arrays != 1
+        else f"The array of {shown(path)} does not hold whole numbers.",
+        "Labels are one array of integers: `numpy.savez(FILE, labels=y)`.",
+    )
 
 
 def bad_npz(path: str, reason: str) -> Sentence:

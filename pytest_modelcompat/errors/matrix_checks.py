@@ -117,6 +117,50 @@ def outputs_without_inputs() -> Sentence:
     return Sentence("`outputs` belong to `inputs`.", "Name the inputs' .npz file, too.")
 
 
+def labels_without_inputs() -> Sentence:
+    """Labels of what?"""
+    return Sentence("`labels` belong to `inputs`.", "Name the inputs' .npz file, too.")
+
+
+def unknown_original(name: str, known: Iterable[str]) -> Sentence:
+    """A variant of a model that is not there."""
+    return Sentence(
+        f"No other model of this list is called {shown(name)}.",
+        suggest(name, known) or "A variant and its original stand in the same list of `models`.",
+    )
+
+
+def variant_of_itself() -> Sentence:
+    """Its own original."""
+    return Sentence(
+        "A model is no variant of itself.", "Name the model that it was made from, or remove it."
+    )
+
+
+def variant_of_variant(name: str, original: str) -> Sentence:
+    """A chain, or a cycle."""
+    return Sentence(
+        f"{shown(name)} is a variant itself, of {shown(original)}.",
+        "All variants name the same original, one that is none.",
+    )
+
+
+def two_originals(name: str, line: int) -> Sentence:
+    """One name, two meanings, in entries for different cells."""
+    return Sentence(
+        f"The model {shown(name)} is another variant than in line {line}.",
+        "Say the same in both entries, or give one of them another name.",
+    )
+
+
+def accuracy_without_labels(name: str) -> Sentence:
+    """A limit that could never be held."""
+    return Sentence(
+        f"`accuracy_loss` needs the right labels, and the data of {shown(name)} have none.",
+        "Add `labels: FILE.npz` to `data`, beside the inputs.",
+    )
+
+
 def random_only(key: str) -> Sentence:
     """Seed or dims with stored inputs."""
     return Sentence(f"{key!r} belongs to `random`.", "Remove it, or add `random: 1`.")

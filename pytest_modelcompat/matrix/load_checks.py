@@ -10,6 +10,7 @@ from pytest_modelcompat.matrix import grammar
 from pytest_modelcompat.matrix.defaults import defaults
 from pytest_modelcompat.matrix.load_models import parse_models
 from pytest_modelcompat.matrix.load_rules import parse_matcher
+from pytest_modelcompat.matrix.load_variants import check_same
 from pytest_modelcompat.matrix.model import CheckEntry
 from pytest_modelcompat.matrix.tolerance import parse_tolerances
 from pytest_modelcompat.matrix.yaml_nodes import ListNode, MapNode, is_null
@@ -53,6 +54,7 @@ def parse_checks(context: Context, node: Node | None) -> tuple[CheckEntry, ...]:
                 entries.append(parsers[name](context, item))
             else:
                 entries.append(_other(context, item, name))
+    check_same(context, entries)
     return tuple(entries)
 
 

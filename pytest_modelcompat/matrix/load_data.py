@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_data"]
 
-_KEYS = ("inputs", "outputs", "folder", "random", "seed", "dims", "batch", "sequence")
+_KEYS = ("inputs", "outputs", "labels", "folder", "random", "seed", "dims", "batch", "sequence")
 _SOURCES = ("inputs", "folder", "random")
 _EXAMPLE = "{inputs: in.npz, outputs: out.npz}"
 _BATCH_KEYS = ("size", "axis", "axes")
@@ -46,6 +46,8 @@ def parse_data(context: Context, node: Node | None) -> Data:
         reader.tell(check_words.two_sources(*sources[:2]), node)
     elif "outputs" in fields and "inputs" not in fields:
         reader.tell(check_words.outputs_without_inputs(), node)
+    elif "labels" in fields and "inputs" not in fields:
+        reader.tell(check_words.labels_without_inputs(), fields["labels"])
     elif isinstance(node, MapNode) and not fields:
         reader.tell(words.missing_key("inputs", "`data`", _EXAMPLE), node)
     if "random" not in fields:
@@ -56,6 +58,7 @@ def parse_data(context: Context, node: Node | None) -> Data:
     return Data(
         inputs=_npz(context, fields.get("inputs")),
         outputs=_npz(context, fields.get("outputs")),
+        labels=_npz(context, fields.get("labels")),
         folder=_folder(context, fields.get("folder")),
         random=made or (0 if sources else 1),
         seed=reader.integer(fields.get("seed"), "`seed`", 0, _MOST_SEED) or 0,

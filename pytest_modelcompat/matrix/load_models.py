@@ -14,6 +14,7 @@ from pytest_modelcompat.matrix.load_paths import libraries, model_paths
 from pytest_modelcompat.matrix.load_producers import parse_producers
 from pytest_modelcompat.matrix.load_rules import parse_matcher
 from pytest_modelcompat.matrix.load_values import existing_path
+from pytest_modelcompat.matrix.load_variants import check_originals, parse_variant
 from pytest_modelcompat.matrix.model import Model
 from pytest_modelcompat.matrix.tolerance import parse_tolerances
 from pytest_modelcompat.matrix.yaml_nodes import MapNode, TextNode
@@ -28,7 +29,7 @@ __all__ = ["REFERENCES", "parse_models"]
 
 REFERENCES = ("producer", "onnx", "consensus", "none", "cell:ID")
 _MODEL_KEYS = ("name", "path", "build", "producers", "data", "reference", "tolerance", "when",
-               "libraries")  # fmt: skip
+               "libraries", "variant_of")  # fmt: skip
 _MODEL = "{name: net, path: models/net.onnx}"
 _BUILD = re.compile(r"(?P<file>[^\x00-\x1f]+\.py)::(?P<function>[A-Za-z_][A-Za-z0-9_]*)")
 
@@ -37,6 +38,7 @@ def parse_models(context: Context, node: Node | None) -> tuple[Model, ...]:
     """The list under `models`; names are distinct within it."""
     reader = context.reader
     models: dict[str, Model] = {}
+    places: dict[str, Node] = {}
     items = reader.items(node, "`models`", f"[{_MODEL}]")
     if node is not None and not items and not getattr(node, "items", (None,)):
         reader.tell(words.no_values("`models`"), node)
@@ -45,8 +47,17 @@ def parse_models(context: Context, node: Node | None) -> tuple[Model, ...]:
             if model.name in models:
                 first = models[model.name].line
                 reader.tell(words.duplicate("The model", model.name, first), item)
+            elif model.variant_of is not None:
+                places[model.name] = _place(item, "variant_of")
             models.setdefault(model.name, model)
+    check_originals(reader, models, places)
     return tuple(models.values())
+
+
+def _place(node: Node, name: str) -> Node:
+    """The value of a key; the whole where it is no mapping that has it."""
+    entries = node.entries if isinstance(node, MapNode) else ()
+    return next((value for key, value in entries if key.value == name), node)
 
 
 def _models(context: Context, node: Node) -> list[Model]:
@@ -94,6 +105,7 @@ def _model(context: Context, node: Node) -> Model | None:
         reference=_reference(context, fields.get("reference"), data, built="build" in fields),
         tolerance=parse_tolerances(reader, fields.get("tolerance")),
         when=parse_matcher(context, fields.get("when"), "`when`", allow_empty=True),
+        variant_of=parse_variant(context, fields.get("variant_of")),
         line=node.line,
     )
 

@@ -27,6 +27,7 @@ __all__ = [
     "Producer",
     "Removed",
     "Tolerance",
+    "VariantOf",
 ]
 
 
@@ -125,13 +126,15 @@ class Calls:
 class Data:
     """Inputs of a model, and the outputs expected of it.
 
-    Either `inputs` (an .npz file, with `outputs` optional), or `folder` (test_data_set_N), or
+    Either `inputs` (an .npz file, with `outputs` and `labels`, the right class of each row,
+    optional), or `folder` (test_data_set_N), or
     `random` sets made from `seed` with the symbolic dimensions given in `dims`. Each is given to
     the model whole, and once more in each way of `calls`.
     """
 
     inputs: Path | None = None
     outputs: Path | None = None
+    labels: Path | None = None
     folder: Path | None = None
     random: int = 0
     seed: int = 0
@@ -165,6 +168,28 @@ class Producer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VariantOf:
+    """Which model of the same list this one is a variant of, and how far from it it may be.
+
+    Attributes:
+        model: the original's name.
+        accuracy_loss: how much lower the share of rows with the right label may be; None: any.
+        top1: share of rows whose largest entry has to be the original's; None: any.
+        tolerance: how far each output may be from the original's, by type; empty: any.
+    """
+
+    model: str
+    accuracy_loss: float | None = None
+    top1: float | None = None
+    tolerance: Tolerances = ()
+
+    @property
+    def limited(self) -> bool:
+        """Whether being far from the original is a failure."""
+        return bool(self.tolerance) or (self.accuracy_loss, self.top1) != (None, None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """One model of a parity check: a file, or a build function and its producers."""
 
@@ -178,6 +203,7 @@ class Model:
     when: Matcher = field(default_factory=Matcher)
     libraries: tuple[Path, ...] = ()  # of operators; loaded in the cell only
     library_modules: tuple[str, ...] = ()  # installed in the cell, and know such a library
+    variant_of: VariantOf | None = None
     line: int = 0
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.report.columns import Cases
     from pytest_modelcompat.results.changes_file import Changes
+    from pytest_modelcompat.results.compared import Compared
     from pytest_modelcompat.results.history import History
     from pytest_modelcompat.results.stored import StoredCase, StoredCell
 
@@ -55,6 +56,7 @@ class Data:
     notes: tuple[str, ...] = ()
     since: Changes | None = None  # changes.json: what changed from the baseline
     past: History | None = None  # history.json: earlier runs
+    variants: tuple[Compared, ...] = ()  # of run.json; texts as they are
 
 
 def _cell(raw: StoredCell) -> Cell:
@@ -121,4 +123,5 @@ def read(source: Path | Run, also: Callable[[StoredCase], None] | None = None) -
         notes=tuple(notes),
         since=changes_file.read(run.folder),
         past=history.read(run.folder),
+        variants=run.variants,
     )

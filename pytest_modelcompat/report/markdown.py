@@ -12,6 +12,7 @@ from pytest_modelcompat.words import count, join, plural
 
 if TYPE_CHECKING:
     from pytest_modelcompat.report.clusters import Cluster
+    from pytest_modelcompat.report.variants import Row
     from pytest_modelcompat.report.verdict import Step
     from pytest_modelcompat.report.view import View
 
@@ -128,6 +129,19 @@ def _cluster(cluster: Cluster) -> str:
     )
 
 
+def _variant(row: Row) -> str:
+    cells = [f"{escape(row.model)} of {escape(row.of)}", escape(row.where)]
+    if row.data:
+        cells[0] += f", {escape(row.data)}"
+    figures = (row.accuracy, row.size, row.run)
+    cells += [f"{each.text}; {each.beside}" if each else "not known" for each in figures]
+    told = [f"{name} {escape(text)}" for name, text in row.distance[:2]]
+    cells.append("; ".join([f"**{row.state.text}**", *told]))
+    if row.told:
+        cells[-1] += f"; {escape(row.told)}"
+    return f"| {' | '.join(cells)} |"
+
+
 def markdown(view: View, limit: int = LIMIT) -> str:
     """The summary.
 
@@ -148,6 +162,18 @@ def markdown(view: View, limit: int = LIMIT) -> str:
         names = [title_of(view, step) for step in left if step.says("no")]
         if names:
             text += f"\n{KINDS['no'][0]} not: {escape('; '.join(names))}\n"
+    if view.variants.total:
+        head = (
+            "\n### Variants beside their originals\n\n| variant | cell | right labels | size | run "
+            "| answers |\n|---|---|---|---|---|---|"
+        )
+        rows = [_variant(each) for each in view.variants.rows]
+        size = len((text + head).encode())
+        text, size, dropped = _fill(text + head, size, room * 5 // 6, rows)
+        if dropped + view.variants.left_out:
+            more = plural(dropped + view.variants.left_out, "more row")
+            text += f"\n\n…and {more}, in `run.json`."
+        text += "\n"
     shown = [cluster for cluster in view.clusters if cluster.kind != "info"]
     if shown:
         head = (
@@ -157,7 +183,7 @@ def markdown(view: View, limit: int = LIMIT) -> str:
         size = len((text + head).encode())
         text, size, dropped = _fill(text + head, size, room, [_cluster(each) for each in shown])
         if dropped:
-            text += f"\n\n…and {plural(dropped, 'more')}, in `index.html`."
+            text += f"\n\n…and {plural(dropped, 'more', 'more')}, in `index.html`."
     return text + "\n\nThe whole report is `index.html`, in the same folder.\n"
 
 

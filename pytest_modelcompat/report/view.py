@@ -26,6 +26,7 @@ from pytest_modelcompat.report.speed import Speed, speed
 from pytest_modelcompat.report.states import CASE_STATES, CELL_STATES, OUTCOMES, State
 from pytest_modelcompat.report.told import finished as run_ended
 from pytest_modelcompat.report.told import told as told_of
+from pytest_modelcompat.report.variants import Variants, variants
 from pytest_modelcompat.report.verdict import KINDS, Step, Walk, steps, walk
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class View:
     operators: Operators
     parity: Parity
     speed: Speed
+    variants: Variants
     notes: tuple[str, ...]
     tolerances: tuple[tuple[str, int], ...]
     data: Data = field(repr=False)
@@ -173,6 +175,7 @@ def build(run: Data) -> View:
         operators=operators(run, changes),
         parity=parity(run),
         speed=speed(run),
+        variants=variants(run),
         notes=_notes(run),
         tolerances=_tolerances(run),
         data=run,

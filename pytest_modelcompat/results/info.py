@@ -37,6 +37,8 @@ class RunInfo:
         known: of a shard: what its known issues selected and saw, so that all shards together can
             decide; {"id", "matrix", "match", "check", "unit", "case", "expired", "selected",
             "seen", "passed"}.
+        variant_of: which model is a variant of which: {"matrix", "model", "of"} and, where the
+            matrix limits the distance, "accuracy_loss", "top1", "tolerance".
         parts: of a merged run: {"id", "started", "finished", "shard"} of each part.
     """
 
@@ -54,6 +56,7 @@ class RunInfo:
     issues: dict[str, str] = field(default_factory=dict)
     shard: dict[str, Any] = field(default_factory=dict)
     known: tuple[dict[str, Any], ...] = ()
+    variant_of: tuple[dict[str, Any], ...] = ()
     parts: tuple[dict[str, str], ...] = ()
 
     def to_json(self) -> str:
@@ -65,7 +68,7 @@ class RunInfo:
         """Back from `to_json`; what a later release added is left out."""
         known = {each.name for each in fields(cls)}
         values = {name: value for name, value in json.loads(text).items() if name in known}
-        for name in ("matrices", "notes", "known", "parts"):
+        for name in ("matrices", "notes", "known", "variant_of", "parts"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
 
@@ -82,6 +85,7 @@ def new_run(
     notes: tuple[str, ...] = (),
     issues: dict[str, str] | None = None,
     shard: dict[str, Any] | None = None,
+    variant_of: tuple[dict[str, Any], ...] = (),
 ) -> RunInfo:
     """A run that starts now on this host.
 
@@ -91,6 +95,7 @@ def new_run(
         notes: for the report.
         issues: id of a known issue -> its link.
         shard: see `RunInfo`.
+        variant_of: see `RunInfo`.
     """
     started = now()
     stamp = started[:19].translate(str.maketrans("", "", "-:"))
@@ -109,6 +114,7 @@ def new_run(
         notes=notes,
         issues=issues or {},
         shard=shard or {},
+        variant_of=variant_of,
     )
 
 

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_modelcompat.errors import results as errors
-from pytest_modelcompat.results import case_ranges, stored, upgrade
+from pytest_modelcompat.results import case_ranges, compared, stored, upgrade
 from pytest_modelcompat.results.blobs import Blobs, is_digest
 from pytest_modelcompat.results.files import open_plain
 from pytest_modelcompat.results.folder import STORE
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_modelcompat.results.case_ranges import CaseRange
+    from pytest_modelcompat.results.compared import Compared
     from pytest_modelcompat.results.frames import Frames
     from pytest_modelcompat.results.stored import StoredCase, StoredCell, StoredEnvironment
 
@@ -51,6 +52,7 @@ class Run:
         cells: in the plan's order.
         environments: by id.
         ranges: where cases change along an ordered axis; runs of early releases have none.
+        variants: models beside those that they are variants of.
     """
 
     def __init__(self, folder: Path, data: dict[str, Any], schema: int) -> None:
@@ -61,6 +63,7 @@ class Run:
         self.environments: dict[str, StoredEnvironment] = {}
         self.cells: tuple[StoredCell, ...] = ()
         self.ranges: tuple[CaseRange, ...] = ()
+        self.variants: tuple[Compared, ...] = ()
         try:
             for each in _list(data, "environments"):
                 environment = stored.environment(each)
@@ -68,6 +71,8 @@ class Run:
             self.cells = tuple(stored.cell(each) for each in _list(data, "cells"))
             found = _list(data, "ranges") if "ranges" in data else []
             self.ranges = tuple(case_ranges.read(each) for each in found)
+            beside = _list(data, "variants") if "variants" in data else []
+            self.variants = tuple(compared.read(each) for each in beside)
         except ValueError as error:
             raise errors.stored_bad(path, str(error)) from error
         if len({each.id for each in self.cells}) != len(self.cells):
@@ -304,7 +309,7 @@ def _info(path: Path, data: Any) -> RunInfo:
         raise errors.stored_bad(path, "`run` is not a mapping")
     types: dict[str, type] = {
         "tool": dict, "host": dict, "issues": dict, "matrices": list, "notes": list,
-        "shard": dict, "known": list, "parts": list,
+        "shard": dict, "known": list, "parts": list, "variant_of": list,
     }  # fmt: skip
     values: dict[str, Any] = {"id": "", "started": ""}
     for each in fields(RunInfo):
@@ -321,8 +326,9 @@ def _info(path: Path, data: Any) -> RunInfo:
         flat += one.values() if type(one) is dict else [None]
     if not all(type(each) is str for each in flat):
         raise errors.stored_bad(path, "`run` holds something that is not text")
-    if not all(type(each) is dict for each in values.get("known", ())):
-        raise errors.stored_bad(path, "`run.known` holds something that is not a mapping")
+    for name in ("known", "variant_of"):
+        if not all(type(each) is dict for each in values.get(name, ())):
+            raise errors.stored_bad(path, f"`run.{name}` holds something that is not a mapping")
     return RunInfo(**values)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.results.blobs import Blobs, is_digest
 from pytest_modelcompat.results.case_ranges import CaseRanges
+from pytest_modelcompat.results.compared import as_json
 from pytest_modelcompat.results.files import atomic_file, atomic_write
 from pytest_modelcompat.results.info import new_run
 from pytest_modelcompat.results.merge import line_of
@@ -25,7 +26,7 @@ from pytest_modelcompat.results.write import CASES, LOCKS, SCHEMA, write_lines, 
 from pytest_modelcompat.results.write_line import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pytest_modelcompat.results.info import RunInfo
     from pytest_modelcompat.results.load import Run
@@ -76,7 +77,9 @@ def _write(found: Merged, folder: Path) -> None:
         _copy_locks(part, folder)
         _copy_outputs(part, folder)
     cells = (dump(_cell(found, cell, part, renamed)) for cell, part in found.cells)
-    write_run(folder, _head(found), (dump(each) for each in environments), cells, along)
+    beside = (dump(as_json(each)) for part in found.parts for each in part.variants)
+    made = (dump(each) for each in environments)
+    write_run(folder, _head(found), made, cells, along, compared=beside)
 
 
 def _noted(found: Merged, along: CaseRanges) -> Iterator[StoredCase]:
@@ -201,8 +204,14 @@ def _head(found: Merged) -> RunInfo:
         tool=infos[0].tool,
         host=infos[0].host,
         plan_digest=_digest(found),
+        variant_of=_distinct(said for info in infos for said in info.variant_of),
         parts=tuple(_part(info) for info in infos),
     )
+
+
+def _distinct(found: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """What several parts say alike is said once."""
+    return tuple({json.dumps(each, sort_keys=True): each for each in found}.values())
 
 
 def _part(info: RunInfo) -> dict[str, str]:

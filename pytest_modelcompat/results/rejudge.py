@@ -30,9 +30,10 @@ from pytest_modelcompat.results.model import (
 )
 from pytest_modelcompat.results.records import batches
 from pytest_modelcompat.results.remembered import Remembered
-from pytest_modelcompat.results.rows import alike, is_long, number, record
+from pytest_modelcompat.results.rows import alike, is_long, number, record, unit
 from pytest_modelcompat.results.rules import OURS
 from pytest_modelcompat.results.store import Store
+from pytest_modelcompat.results.variants import Variants
 from pytest_modelcompat.results.write import write_outputs
 from pytest_modelcompat.words import plural
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     Judge = Callable[..., Judgement]
     Expect = Callable[[CaseRecord], Expectation]
+    Beside = Callable[[CaseRecord], CaseRecord]
 
 __all__ = ["Rejudged", "command", "compare_outputs", "rejudge"]
 
@@ -156,15 +158,19 @@ def rejudge(
     result = Rejudged()
     bench = Bench(store, runtimes, tolerances, judge)
     memory: Remembered[_Found | None] = Remembered(_REMEMBERED)
+    limited = _limited(store)
 
-    def found(texts: Texts, cell: str, row: tuple[Any, ...]) -> _Found | None:
-        return _again(bench, record(texts, cell, row))
+    def found(
+        texts: Texts, cell: str, row: tuple[Any, ...], beside: Beside | None = None
+    ) -> _Found | None:
+        return _again(bench, record(texts, cell, row), beside)
 
     def changes() -> Iterator[tuple[str, int, Judgement, Expectation | None]]:
         for texts, cell, row in store.rows():
             again: _Found | None
-            if is_long(row):
-                again = found(texts, cell, row)
+            beside = limited and limited(cell, unit(texts, row))
+            if beside or is_long(row):  # a variant is held against another case of its cell
+                again = found(texts, cell, row, beside)
             else:
                 key = (runtimes.get(cell), *alike(row))
                 again = memory.of(key, partial(found, texts, cell, row))
@@ -205,12 +211,28 @@ class _Found:
     expectation: Expectation | None = None
 
 
-def _again(bench: Bench, case: CaseRecord) -> _Found | None:
-    """By its own reference; None for a case that was not measured."""
+def _limited(store: Store) -> Callable[[str, str], Beside | None] | None:
+    """(cell, unit) -> what puts that variant beside its original; None where none has limits."""
+    variants = Variants(store, store.run.variant_of)
+    if not variants:
+        return None
+    matrices = {cell.id: cell.matrix for cell in store.cells()}
+
+    def found(cell: str, unit: str) -> Beside | None:
+        said = variants.limited(matrices.get(cell, ""), unit)
+        return None if said is None else partial(variants.held, said=said)
+
+    return found
+
+
+def _again(bench: Bench, case: CaseRecord, beside: Beside | None = None) -> _Found | None:
+    """By its own reference, and beside its original; None for a case that was not measured."""
     if case.measurement.ended in _NEVER:
         return None
     try:
         judged = bench.again(case)
+        if beside is not None:
+            judged = beside(replace(case, judgement=judged)).judgement
     except (StoredRunProblem, ValueError):
         return _Found()
     before = case.judgement

@@ -31,6 +31,7 @@ __all__ = [
     "measurement_row",
     "number",
     "record",
+    "unit",
 ]
 
 MEASUREMENT = f"measurement VALUES ({', '.join('?' * 19)})"
@@ -154,6 +155,12 @@ def is_long(row: tuple[Any, ...]) -> bool:
 def number(row: tuple[Any, ...]) -> int:
     """A case's place in its cell's plan."""
     return int(row[0]) & _MASK
+
+
+def unit(texts: Numbered, row: tuple[Any, ...]) -> str:
+    """The unit of a row."""
+    found: str = texts.value(row[2])
+    return found
 
 
 def record(texts: Numbered, cell: str, row: tuple[Any, ...]) -> CaseRecord:

@@ -12,10 +12,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.results.blobs import is_digest
-from pytest_modelcompat.results.case_ranges import CaseRanges, as_json
+from pytest_modelcompat.results.case_ranges import CaseRanges
+from pytest_modelcompat.results.case_ranges import as_json as range_json
+from pytest_modelcompat.results.compared import as_json
 from pytest_modelcompat.results.files import atomic_file, atomic_write
 from pytest_modelcompat.results.lines import lines
 from pytest_modelcompat.results.plan_file import plan_digest, plan_text, write_plan
+from pytest_modelcompat.results.variants import Variants
 from pytest_modelcompat.results.write_line import dump
 
 if TYPE_CHECKING:
@@ -75,6 +78,7 @@ def write_outputs(
             for cell in records
         ),
         found,
+        compared=(dump(as_json(each)) for each in Variants(store, run_info.variant_of).compared()),
     )
 
 
@@ -84,6 +88,8 @@ def write_run(
     environments: Iterable[str],
     cells: Iterable[str],
     found: CaseRanges,
+    *,
+    compared: Iterable[str] = (),
 ) -> None:
     """Write run.json.
 
@@ -93,6 +99,7 @@ def write_run(
         environments: each as its line of JSON.
         cells: the same.
         found: where cases change along an ordered axis; all cases were added.
+        compared: variants beside their originals, each as its line of JSON.
     """
     with atomic_file(folder / RUN) as file:
         head = {"schema": SCHEMA, "run": _run(info)}
@@ -101,8 +108,13 @@ def write_run(
         file.write(b'\n],\n"cells":[')
         _lines(file, cells)
         file.write(b'\n],\n"ranges":[')
-        _lines(file, (dump(as_json(each)) for each in found.found()))
-        file.write(f'\n],\n"ranges_left_out":{found.left_out}}}\n'.encode())
+        _lines(file, (dump(range_json(each)) for each in found.found()))
+        file.write(f'\n],\n"ranges_left_out":{found.left_out}'.encode())
+        if info.variant_of:
+            file.write(b',\n"variants":[')
+            _lines(file, compared)
+            file.write(b"\n]")
+        file.write(b"}\n")
 
 
 def write_lines(file: IO[bytes], texts: Iterable[str]) -> None:
@@ -150,6 +162,7 @@ def _run(run: RunInfo) -> dict[str, Any]:
         "issues": run.issues,
         "shard": run.shard,
         "known": list(run.known),
+        "variant_of": list(run.variant_of),
         "parts": list(run.parts),
     }
     keep = {"id", "started", "finished", "tool", "host", "matrices", "plan_digest", "baseline"}

@@ -21,6 +21,7 @@ from pytest_modelcompat.results.blame import ASKED, Evidence, Heard, blame, sett
 from pytest_modelcompat.results.model import Status
 from pytest_modelcompat.results.terms import read_terms
 from pytest_modelcompat.results.tolerance import Judge
+from pytest_modelcompat.results.variants import ALONE
 from pytest_modelcompat.runner.attending import attend
 from pytest_modelcompat.runner.orders import process_environment
 from pytest_modelcompat.runner.zipapp import worker_file
@@ -214,6 +215,8 @@ def settled(plan: Plan, store: Store) -> Iterator[Changed]:
         for label, record in wrong:
             if record.measurement.stage.value in _NOT_THERE:
                 continue
+            if ALONE in record.judgement.attribution_detail:
+                continue  # right by the file's own reference: nobody's failure but the variant's
             others = [other for other, each in wrong if each is not record and other != label]
             judgement = settle(record.judgement, right=right, wrong=others)
             if judgement != record.judgement:

@@ -69,11 +69,13 @@ class ExpectedCase:
     Attributes:
         outputs: [(name or position, Value)], views into the file; None: it only has to run.
         about: what the bundle says about it.
+        inputs: as `outputs`; empty where the cell makes them.
     """
 
     def __init__(self, bundle: Bundle, index: int) -> None:
         self.outputs: Sequence[tuple[str | int, Value]] | None = bundle.outputs(index)
         self.about: Mapping[str, Any] = bundle.case(index)
+        self.inputs: Sequence[tuple[str | int, Value]] = bundle.inputs(index)
         self._digest = ""
         self._terms: Terms | None = None
 

@@ -29,6 +29,7 @@ from pytest_modelcompat.results.model import (
 from pytest_modelcompat.results.placement import BASE
 from pytest_modelcompat.runner import events
 from pytest_modelcompat.runner.cell import CaseOrder, start
+from pytest_modelcompat.runner.pairs import paired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -247,6 +248,8 @@ class Measurer:
             for provider, nodes in (measurement.ran_on or {}).items():
                 self._end.ran_on[provider] = self._end.ran_on.get(provider, 0) + nodes
             record = self._record(event.n, terms, measurement, judgement)
+            if case.unit in workload.paired:
+                record = paired(record, event, against, self._store.put_blob)
             asked = () if self._damaged else self._variants(judgement)
             if asked:
                 self._open[event.n] = _Open(record=record, asked=asked)

@@ -108,6 +108,13 @@ class Workload:
             grouped.setdefault(case.unit, []).append(n)
         return {unit: tuple(ns) for unit, ns in grouped.items()}
 
+    @cached_property
+    def paired(self) -> frozenset[str]:
+        """Units that are variants of others here, and those others."""
+        names = {model.name for model in self.entry.models}
+        pairs = [(m.name, m.variant_of.model) for m in self.entry.models if m.variant_of]
+        return frozenset(name for pair in pairs if pair[1] in names for name in pair)
+
     def tolerances_of(self, unit: str) -> Tolerances | None:
         """What the matrix gives for a unit: a model's own before the check's, type by type."""
         given = dict(self.tolerances or ())

@@ -170,7 +170,8 @@ def _work(work: Workload) -> list[Any]:
     """What a workload's measurements are, and by what they are judged."""
     references = sorted({json.dumps(case.reference) for case in work.cases if case.reference})
     tolerances = [asdict(model)["tolerance"] for model in work.entry.models]
-    return [work.digest, references, asdict(work.entry)["tolerance"], tolerances]
+    pairs = sorted(work.paired)  # of which more is kept
+    return [work.digest, references, asdict(work.entry)["tolerance"], tolerances, pairs]
 
 
 @lru_cache(maxsize=1)

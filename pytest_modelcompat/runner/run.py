@@ -25,6 +25,7 @@ from pytest_modelcompat.runner.board import Board
 from pytest_modelcompat.runner.examining import Examiner, settled
 from pytest_modelcompat.runner.one_cell import OneCell
 from pytest_modelcompat.runner.opened import Opened, keep_environment
+from pytest_modelcompat.runner.pairs import variant_of
 from pytest_modelcompat.runner.producers import Producers
 from pytest_modelcompat.runner.references import References
 from pytest_modelcompat.runner.reuse import Reuse
@@ -240,6 +241,7 @@ def _info(plan: Plan, settings: Settings, *, baseline: str | None) -> Any:
         baseline=baseline,
         notes=plan.notes,
         shard=_shard(plan, settings),
+        variant_of=variant_of(plan.matrices),
         issues={
             known.id: known.issue
             for matrix in plan.matrices

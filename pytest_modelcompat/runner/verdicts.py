@@ -10,14 +10,17 @@ import datetime as dt
 import json
 from collections import Counter
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.results.expect import EntryReport, EntryState, KnownIndex
 from pytest_modelcompat.results.model import Expectation, Outcome, Status
+from pytest_modelcompat.results.variants import Variants
 from pytest_modelcompat.runner.answers import is_late, judged_late
+from pytest_modelcompat.runner.pairs import variant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_modelcompat.matrix.model import Cell
@@ -68,13 +71,16 @@ class Verdicts:
             for case in work.cases
             if is_late(case.reference)
         }
+        self._matrix_of, self._limited = _limited(plan)
+        self._late |= {("parity", unit) for _, unit in self._limited}
 
     def expect(self, record: CaseRecord) -> CaseRecord:
         """The judged case with its expectation; one that waits for its reference has none yet.
 
         Each case comes here, or to `of`, once.
         """
-        if _waits(record.measurement.ended, record.reference):
+        ended, reference = record.measurement.ended, record.reference
+        if self._waits(ended, cell=record.cell, unit=record.unit, reference=reference):
             return record
         found = self._case(record)
         return record if found == record.expectation else replace(record, expectation=found)
@@ -91,7 +97,7 @@ class Verdicts:
         reference: Mapping[str, Any] | None,
     ) -> Expectation:
         """What a judged case means; one that waits for its reference means nothing yet."""
-        if _waits(measurement.ended, reference):
+        if self._waits(measurement.ended, cell=cell, unit=unit, reference=reference):
             return _WAITS
         return self._found(
             cell,
@@ -105,7 +111,7 @@ class Verdicts:
 
     def expect_kept(self, cell: str, brief: Brief) -> Expectation:
         """The same for a case that is reused."""
-        if _waits(brief.ended, brief.reference):
+        if self._waits(brief.ended, cell=cell, unit=brief.unit, reference=brief.reference):
             return _WAITS
         return self._found(
             cell,
@@ -116,6 +122,15 @@ class Verdicts:
             stage=brief.stage,
             error=json.loads(brief.error) if brief.error else {},
         )
+
+    def _waits(
+        self, ended: str, *, cell: str, unit: str, reference: Mapping[str, Any] | None
+    ) -> bool:
+        """Whether a case with this end has to be held against what other cases have to answer."""
+        if ended != "returned":
+            return False
+        limited = self._limited and (self._matrix_of[cell], unit) in self._limited
+        return bool(limited) or is_late(reference)
 
     def _case(self, record: CaseRecord) -> Expectation:
         return self._found(
@@ -204,9 +219,13 @@ class Verdicts:
                 self._unexpected(planned.cell.id, store, board)
 
     def judge_late(self, store: Store, board: Board) -> None:
-        """Judge the cases whose reference is an answer of the run itself."""
+        """Judge the cases whose reference is an answer of the run itself.
+
+        Variants come last: what limits their distance is beside their own reference, which may be
+        such an answer, too.
+        """
         changed: set[str] = set()
-        for old, judged in judged_late(self._plan, store):
+        for old, judged in chain(judged_late(self._plan, store), self._judged_variants(store)):
             new = replace(judged, expectation=self._case(judged))
             store.add_cases([new])
             unit = board.unit(new.cell, new.check, new.unit)
@@ -219,6 +238,20 @@ class Verdicts:
                 counts = dict(Counter(store.recorded(cell).values()))
                 store.set_cell(replace(record, counts=counts))
                 board.close_cell(replace(record, counts=counts))
+
+    def _judged_variants(self, store: Store) -> Iterator[tuple[CaseRecord, CaseRecord]]:
+        """Every answer of a variant with limits, as it was judged alone and beside its original."""
+        if not self._limited:
+            return
+        variants = Variants(store, variant_of(self._plan.matrices))
+        for matrix, unit in sorted(self._limited):
+            said = variants.limited(matrix, unit)
+            assert said is not None
+            cells = [cell for cell, its in self._matrix_of.items() if its == matrix]
+            for cell in cells:
+                for record in list(store.cases(cell=cell, check="parity", unit=unit)):
+                    if record.measurement.ended == "returned":
+                        yield record, variants.held(record, said)
 
     def _unexpected(self, cell: str, store: Store, board: Board) -> None:
         """Mark the passed cases of one cell that a known issue said would fail."""
@@ -241,9 +274,21 @@ class Verdicts:
             store.set_expectations(changed)
 
 
-def _waits(ended: str, reference: Mapping[str, Any] | None) -> bool:
-    """Whether a case with this end has to be held against what other cells have yet to answer."""
-    return ended == "returned" and is_late(reference)
+def _limited(plan: Plan) -> tuple[dict[str, str], frozenset[tuple[str, str]]]:
+    """(cell -> its matrix, (matrix, model) of variants whose distance is limited).
+
+    Both are empty where there are none, which is nearly always.
+    """
+    found = frozenset(
+        (planned.cell.matrix, model.name)
+        for planned in plan.cells
+        for entry in planned.cell.checks
+        for model in entry.models
+        if model.variant_of is not None and model.variant_of.limited
+    )
+    if not found:
+        return {}, found
+    return {planned.cell.id: planned.cell.matrix for planned in plan.cells}, found
 
 
 def _baseline(folder: Path, cells: Sequence[Cell]) -> Baseline:

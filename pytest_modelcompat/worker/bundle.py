@@ -15,6 +15,7 @@ A case is a dictionary:
     opset, op, ir, imports    what the case is about
     random               {"seed", "dims", "n"}: inputs are made in the child
     calls                how the data set is given in several calls (`calls.py`)
+    labels               the right class of each row, whole numbers, where somebody said
 """
 
 import json

@@ -142,7 +142,15 @@ class _Job:
         bundle.write(
             os.path.join(self.folder, "data.bundle"),
             {"check": "parity"},
-            _cases(planned, file, order["place"], sets=sets, answers=answers, exact=exact),
+            _cases(
+                planned,
+                file,
+                order["place"],
+                sets=sets,
+                answers=answers,
+                exact=exact,
+                labels=[_labels(planned.case(at), built) for at in range(len(planned))],
+            ),
         )
         self.enter(DONE)
 
@@ -167,7 +175,16 @@ def _data_set(planned, at, built):
     return {name: arrays.to_array(value) for name, value in random_inputs(signature, wanted)}
 
 
-def _cases(planned, file, place, *, sets, answers, exact):
+def _labels(about, built):
+    """The right classes of a data set, from whoever gave the data: the matrix or the function."""
+    wanted = about.get("random")
+    if wanted is None:
+        return about.get("labels")
+    number = wanted.get("n", 0)
+    return built.labels(number) if built.data_set(number) is not None else None
+
+
+def _cases(planned, file, place, *, sets, answers, exact, labels=()):
     """The cases of the produced bundle; those with exact outputs come after all others."""
     count = len(planned)
     behind = [
@@ -179,6 +196,8 @@ def _cases(planned, file, place, *, sets, answers, exact):
         case["outputs"] = planned.outputs(at)
         if planned.case(at).get("answers"):
             case["outputs"] = _keyed(_typed(answers[at], file.types), file.outputs)
+        if labels and labels[at] is not None:
+            case["labels"] = labels[at]
         if at in behind:
             case["exact"] = count + behind.index(at)
         yield case

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.browser.conftest import node_module
+from tests.samples import REPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,23 @@ def test_drawers_dialog_and_open_parts(
         page.keyboard.press("?")
         assert page.locator("dialog").is_visible()
         assert violations(page) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", [1280, 390])
+def test_variants_beside_their_originals(opened: Callable[..., Any], theme: str, width: int):
+    with opened(**THEMES[theme], viewport={"width": width, "height": 860}) as opening:
+        page = opening.go((REPORTS / "variants" / "index.html").as_uri())
+        section = page.locator("section[aria-labelledby=mc-h-variants]")
+        rows = section.locator("tbody tr")
+        assert rows.count() == 18
+        assert "at most 0.05 is allowed" in rows.first.inner_text()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        region = section.locator("[role=region]")
+        assert region.evaluate("node => node.scrollWidth <= node.clientWidth")
+        assert violations(page) == []
+        rows.first.locator("a").click()  # to its cell
+        assert page.locator("#mc-drawer").is_visible()
 
 
 def test_hostile_names_too(opened: Callable[..., Any], pages: Callable[[str], str]):

@@ -17,6 +17,7 @@ PAGE = (ROOT / "docs" / "matrix.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```yaml *(\w*)\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
 MORE = (ROOT / "docs" / "producers.md").read_text("utf-8")
 BUILT = re.findall(r"^```yaml\n(.*?)^```$", MORE, flags=re.DOTALL | re.MULTILINE)
+VARIANTS = (ROOT / "docs" / "variants.md").read_text("utf-8")
 
 
 @pytest.fixture
@@ -51,6 +52,14 @@ def test_an_example_of_built_models_loads(folder: Path, text: str):
     file.write_text(text, "utf-8")
     models = [model for cell in load_matrix(file).cells for e in cell.checks for model in e.models]
     assert all(model.producers for model in models)
+
+
+def test_the_example_of_variants_loads(folder: Path):
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", VARIANTS, flags=re.DOTALL | re.MULTILINE)
+    file = folder / "example.yaml"
+    file.write_text(text, "utf-8")
+    models = [model for cell in load_matrix(file).cells for e in cell.checks for model in e.models]
+    assert [model.variant_of.model for model in models if model.variant_of] == ["digits"] * 2
 
 
 def test_the_example_of_a_build_function_is_one():

@@ -75,12 +75,14 @@ def test_every_file_of_a_run_is_told_with_its_schema() -> None:
     assert linked == shipped
 
 
-def test_the_example_of_a_range_is_one() -> None:
-    (block,) = re.findall(r"```json\n(.*?)```", text("outputs"), flags=re.DOTALL)
+@pytest.mark.parametrize(("at", "name"), [(0, "ranges"), (1, "variants")])
+def test_the_examples_of_a_run_are_ones(at: int, name: str) -> None:
+    blocks = re.findall(r"```json\n(.*?)```", text("outputs"), flags=re.DOTALL)
+    assert len(blocks) == 2
     schema = json.loads(
         (ROOT / "pytest_modelcompat/results/schemas/run.schema.json").read_text("utf-8")
     )
-    Draft202012Validator(schema["properties"]["ranges"]["items"]).validate(json.loads(block))
+    Draft202012Validator(schema["properties"][name]["items"]).validate(json.loads(blocks[at]))
 
 
 def test_words_formats_and_metrics_are_all_told() -> None:

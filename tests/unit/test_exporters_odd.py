@@ -62,6 +62,32 @@ def test_a_build_function_may_give_three_things_or_a_mapping() -> None:
     assert (whole.model, whole.outputs, whole.dynamic) == (1, ["y"], {"x": {0: "n"}})
 
 
+def test_labels_are_given_as_inputs_are() -> None:
+    one, two = {"x": [1.0, 2.0]}, {"x": [3.0, 4.0]}
+    for inputs, labels, expected in (
+        (one, np.array([[3], [1]]), [[3, 1], None]),
+        ([one, two], [[3, 1], np.array([0, 2])], [[3, 1], [0, 2], None]),
+        ([one, two], [[3, 1]], [[3, 1], None]),
+        (lambda _: one, lambda number: [number, 7], [[0, 7], [1, 7]]),
+        (one, None, [None, None]),
+        ([one], None, [None]),
+    ):
+        found = Built({"model": None, "inputs": inputs, "labels": labels})
+        assert [found.labels(number) for number in range(len(expected))] == expected
+    assert Built((None, DATA)).labels(0) is None
+
+
+def test_labels_come_from_whoever_gave_the_data() -> None:
+    found = Built({"model": None, "inputs": {"x": [1.0]}, "labels": [4]})
+    drawn = {"seed": 0, "dims": {}}
+    assert produce._labels({"random": {**drawn, "n": 0}}, found) == [4]
+    assert produce._labels({"random": {**drawn, "n": 1}}, found) is None  # drawn: nobody knows
+    many = Built({"model": None, "inputs": {"x": [1.0]}, "labels": lambda number: [number]})
+    assert produce._labels({"random": {**drawn, "n": 1}}, many) is None
+    assert produce._labels({"inputs": []}, found) is None
+    assert produce._labels({"inputs": [], "labels": [9]}, found) == [9]
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -437,11 +463,12 @@ def test_the_facts_of_a_file_go_with_its_cases(planned: Any) -> None:
     one = [np.array([[5.0]])]
 
     cases = list(produce._cases(work, file, "place", sets=[DATA] * 3, answers=[one] * 3,
-                                exact=[one, one, None]))  # fmt: skip
+                                exact=[one, one, None], labels=[[7], None, []]))  # fmt: skip
 
     first, unanswered, inexact, behind = cases
     assert first["calls"] == calls
     assert "calls" not in unanswered
+    assert [case.get("labels") for case in cases] == [[7], None, [], None]
     assert first["model"] == {"file": "place/m.onnx"}
     assert first["quantized"] == {"y": ["x", "z"]}
     assert [(name, value.dtype) for name, value in first["outputs"]] == [("y", "float32")]

@@ -16,7 +16,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pytest_modelcompat.checks import parity
 from pytest_modelcompat.errors import UsageProblem
-from pytest_modelcompat.matrix.model import CheckEntry, Data, Image, Model, Producer, Tolerance
+from pytest_modelcompat.matrix.model import (
+    Calls,
+    CheckEntry,
+    Data,
+    Image,
+    Model,
+    Producer,
+    Tolerance,
+)
 from pytest_modelcompat.worker.bundle import Bundle
 
 X = np.float32([[1, 2], [3, 4]])
@@ -74,6 +82,36 @@ def problem_of(tmp_path, *models) -> str:
 
 
 # .npz --------------------------------------------------------------------------------------------
+
+
+def test_labels_go_with_the_data_in_each_way_of_calling(tmp_path, model):
+    given = Data(
+        inputs=npz(tmp_path / "in.npz", a=X, **{"0": X}),
+        labels=npz(tmp_path / "y.npz", whatever=np.int8([[3], [-1]])),
+    )
+    whole = replace(given, calls=(Calls(kind="batch", size=1),))
+    found = plan(tmp_path, Model(name="n", path=model, data=whole))
+    told = [bundle.case(at)["labels"] for bundle, at in (the_case(found, n) for n in (0, 1))]
+    assert told == [[3, -1], [3, -1]]
+    other = plan(tmp_path, Model(name="n", path=model, data=replace(given, labels=None)))
+    assert "labels" not in the_case(other)[0].case(0)
+    assert other.digest != found.digest
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"y": np.float32([1, 2])}, "The array of 'y.npz' does not hold whole numbers."),
+        ({"y": np.array(["a", "b"])}, "The array of 'y.npz' does not hold whole numbers."),
+        ({"a": np.int8([1]), "b": np.int8([1])}, "'y.npz' holds 2 arrays that are not the right"),
+        ({}, "'y.npz' holds 0 arrays that are not the right class of each row."),
+    ],
+)
+def test_labels_are_one_array_of_whole_numbers(tmp_path, model, arrays, words):
+    data = Data(
+        inputs=npz(tmp_path / "in.npz", a=X, **{"0": X}), labels=npz(tmp_path / "y.npz", **arrays)
+    )
+    assert words in problem_of(tmp_path, Model(name="n", path=model, data=data))
 
 
 def test_arrays_become_values_by_name(tmp_path, model):

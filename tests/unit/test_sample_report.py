@@ -19,7 +19,11 @@ DATA = ("run.json", "cases.jsonl.gz", "changes.json", "history.json")
 NOT_COMPLETED = {
     "upgrade": {"unsatisfiable", "environment_failed"}, "images": {"unsatisfiable"},
 }  # fmt: skip
-FEWER = {"producers": 400, "images": 4_000}  # cases; of models alone, and of few operators
+FEWER = {
+    "producers": 400,
+    "images": 4_000,
+    "variants": 20,
+}  # cases; of models alone, and of few operators
 MADE = ("index.html", "summary.md", "compat.json")
 LARGEST = 4 * 10**6  # bytes of a page
 each = pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
@@ -97,3 +101,20 @@ def test_the_producers_cross_settings_and_runtimes_and_each_failure_is_attribute
             assert case.attribution, case.case
     assert len(settings["pointnet2"]) >= 6
     assert len(settings) >= 6
+
+
+def test_the_variants_stand_beside_their_original() -> None:
+    run = load(REPORTS / "variants")
+    assert len(run.variants) == 6 * len(run.cells) == 18
+    beyond = {each.model for each in run.variants if each.beyond}
+    assert beyond == {"digits-zeroed"}
+    for each in run.variants:
+        assert not each.not_compared
+        assert each.original.accuracy is not None
+        assert each.variant.accuracy is not None
+        worse = each.original.accuracy - each.variant.accuracy
+        assert worse <= 0.05 or each.model == "digits-zeroed"
+    page = (REPORTS / "variants" / "index.html").read_text("utf-8")
+    assert (
+        "digits-int8-static" in page.partition('id="mc-h-variants"')[2].partition("</section>")[0]
+    )

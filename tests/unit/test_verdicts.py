@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from pytest_modelcompat.matrix.model import CheckEntry, KnownIssue, Matcher, Model, Tolerance
+from pytest_modelcompat.matrix.model import (
+    CheckEntry,
+    KnownIssue,
+    Matcher,
+    Model,
+    Tolerance,
+    VariantOf,
+)
 from pytest_modelcompat.results.expect import EntryState
 from pytest_modelcompat.results.model import CellStatus, Outcome, Stage, Status
 from pytest_modelcompat.runner.board import Board
@@ -476,3 +483,71 @@ def test_what_a_killed_run_stored_of_a_cell_that_is_not_selected_now_is_judged_t
     assert {r.judgement.status for r in store.cases()} == {Status.PASSED}
     assert {r.expectation.outcome for r in store.cases()} == {Outcome.XPASS}  # of K, by both
     assert board.cell("cell-a") is None
+
+
+# Variants with limits ----------------------------------------------------------------------------
+
+
+def variants_of(top1: float | None):
+    """A cell with a model and its variant."""
+    models = (
+        Model(name="net", path=Path("/n.onnx")),
+        Model(name="small", path=Path("/s.onnx"), variant_of=VariantOf(model="net", top1=top1)),
+    )
+    entry = CheckEntry(check="parity", models=models)
+    work = a_workload(
+        [a_case("net/0", unit="net"), a_case("small/0", unit="small")], check="parity", entry=entry
+    )
+    return a_plan(a_planned(a_cell(checks=(entry,)), work))
+
+
+def scores(store, n: int, unit: str, *rows: tuple[float, float]):
+    value = Value.tensor("float32", (len(rows), 2), b"".join(struct.pack("<2f", *r) for r in rows))
+    return case(
+        n, check="parity", unit=unit, case=f"{unit}/0", outcome="info",
+        outputs=(store.put_blob(encode([("y", value)])),),
+        reference={"kind": "data", "inputs": "the same"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("top1", "status", "outcome"),
+    [
+        (None, Status.PASSED, Outcome.OK),
+        (0.5, Status.PASSED, Outcome.OK),
+        (0.6, Status.FAILED, Outcome.NOT_OK),
+    ],
+)
+def test_a_variant_with_limits_waits_for_its_original(store, top1, status, outcome) -> None:
+    plan = variants_of(top1)
+    asked, board = verdicts(plan), board_of(plan)
+    store.set_cell(cell())
+    seen = [scores(store, 0, "net", (0, 1), (0, 1)), scores(store, 1, "small", (0, 1), (1, 0))]
+    told = [asked.expect(each) for each in seen]
+    assert told[0].expectation.outcome is Outcome.OK
+    assert told[1].expectation.outcome is (Outcome.OK if top1 is None else Outcome.INFO)
+    assert asked.undecided("cell-a", "parity", "small") is (top1 is not None)
+    assert not asked.undecided("cell-a", "parity", "net")
+    store.add_cases(told)
+    board.count(told)
+    board.close_cell(cell(counts={"passed": 2}))
+
+    asked.close(store, board, whole=True)
+
+    net, small = store.cases()
+    assert net == told[0]
+    assert (small.judgement.status, small.expectation.outcome) == (status, outcome)
+    found = board.unit("cell-a", "parity", "small")
+    assert found is not None
+    assert {name: n for name, n in found.statuses.items() if n} == {status.value: 1}
+    counts = {"passed": 2} if status is Status.PASSED else {"passed": 1, "failed": 1}
+    record = board.cell("cell-a")
+    assert record is not None
+    assert record.counts == counts
+
+
+def test_a_variant_that_died_is_judged_at_once() -> None:
+    found = verdicts(variants_of(1.0)).expect(
+        case(1, check="parity", unit="small", case="small/0", status="crashed")
+    )
+    assert found.expectation.outcome is Outcome.NOT_OK

@@ -8,6 +8,8 @@ A build function returns (model, inputs), (model, inputs, accuracy), or a mappin
     accuracy   optional: a function (outputs, number of the data set) -> float
     outputs    optional: names for the model's outputs
     dynamic    optional: {input's name: {axis: name of the dimension}}
+    labels     optional: the right class of each row of the first data set; or a list of such, or a
+               function of the data set's number, as `inputs` is one
 
 Arrays may be numpy's, or anything that numpy can read: tensors, lists of numbers.
 """
@@ -18,7 +20,7 @@ from importlib import util
 
 __all__ = ["Built", "File", "as_array", "load_build", "loaded"]
 
-_KEYS = ("model", "inputs", "accuracy", "outputs", "dynamic")
+_KEYS = ("model", "inputs", "accuracy", "outputs", "dynamic", "labels")
 _SHAPES = "(model, inputs), (model, inputs, accuracy) or a mapping with these names"
 
 
@@ -39,6 +41,7 @@ class Built:
         self.outputs = None if found.get("outputs") is None else list(found["outputs"])
         self.dynamic = {key: dict(axes) for key, axes in (found.get("dynamic") or {}).items()}
         self._inputs = found["inputs"]
+        self._labels = found.get("labels")
 
     def data_set(self, number):
         """Data set `number` as {name: array}; None where the build function has no more."""
@@ -48,6 +51,17 @@ class Built:
         if isinstance(given, (list, tuple)) and given and isinstance(given[0], dict):
             return _named(given[number]) if number < len(given) else None
         return _named(given) if number == 0 else None
+
+    def labels(self, number):
+        """The right classes of data set `number`, as numbers; None where nobody said."""
+        given, inputs = self._labels, self._inputs
+        if callable(given):
+            given = given(number)
+        elif isinstance(inputs, (list, tuple)) and inputs and isinstance(inputs[0], dict):
+            given = given[number] if given is not None and number < len(given) else None
+        elif number:
+            given = None
+        return None if given is None else [int(each) for each in as_array(given).reshape(-1)]
 
 
 class File:
