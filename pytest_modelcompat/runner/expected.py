@@ -69,15 +69,20 @@ class ExpectedCase:
     Attributes:
         outputs: [(name or position, Value)], views into the file; None: it only has to run.
         about: what the bundle says about it.
-        inputs: as `outputs`; empty where the cell makes them.
     """
 
     def __init__(self, bundle: Bundle, index: int) -> None:
         self.outputs: Sequence[tuple[str | int, Value]] | None = bundle.outputs(index)
         self.about: Mapping[str, Any] = bundle.case(index)
-        self.inputs: Sequence[tuple[str | int, Value]] = bundle.inputs(index)
+        self._bundle, self._index = bundle, index
         self._digest = ""
         self._terms: Terms | None = None
+
+    @property
+    def inputs(self) -> Sequence[tuple[str | int, Value]]:
+        """As `outputs`; empty where the cell makes them."""
+        found: Sequence[tuple[str | int, Value]] = self._bundle.inputs(self._index)
+        return found
 
     def equals(self, outputs: Named) -> bool:
         """Whether every expected output is there, with the same type, shape and bytes."""
