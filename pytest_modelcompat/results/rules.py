@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ __all__ = ["OURS", "Rule", "classify", "read", "rules_for", "use"]
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_FOLDER = Path(__file__).parent / "rules"
 _COMMON = "common"
 _HEAD, _TAIL = 16384, 4096  # characters of a message that are searched
 _REMEMBERED = 1024  # messages
@@ -67,9 +67,7 @@ class Rule:
 
 
 OURS: Mapping[str, Path] = {
-    place.stem: place
-    for place in sorted((Path(str(files(__package__))) / "rules").glob("*.yaml"))
-    if place.stem != _COMMON
+    place.stem: place for place in sorted(_FOLDER.glob("*.yaml")) if place.stem != _COMMON
 }
 """Runtime -> the file with its rules."""
 
@@ -105,7 +103,7 @@ def rules_for(runtime: str) -> tuple[Rule, ...]:
 
 
 def _shared(name: str) -> Path:
-    return Path(str(files(__package__))) / "rules" / f"{name}.yaml"
+    return _FOLDER / f"{name}.yaml"
 
 
 def read(path: Path) -> tuple[Rule, ...]:

@@ -287,7 +287,7 @@ def test_rejudge_imports_neither_pytest_nor_plugins_nor_the_language(place: Path
     modules = set(done.stdout.splitlines()[-1].split())
     assert "pytest_modelcompat.results.rejudge" in modules
     assert not modules & {
-        "pytest", "pluggy", "numpy", "subprocess",
+        "pytest", "pluggy", "numpy", "subprocess", "importlib.resources",
         "pytest_modelcompat.members", "pytest_modelcompat.environments",
         "pytest_modelcompat.matrix.load",
     }  # fmt: skip
