@@ -12,6 +12,7 @@ compared and judged again without its matrix.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import groupby
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from pytest_modelcompat.results.tolerance import Judge
 from pytest_modelcompat.worker.values import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_modelcompat.results.model import CaseRecord
     from pytest_modelcompat.results.store import Store
@@ -64,10 +65,27 @@ class Variants:
         """Every case of every variant, in the order of cells, models and cases."""
         if not self._head:
             return
-        for cell in self._store.cells():
-            here = [said for said in self._head if said["matrix"] == cell.matrix]
-            if here:
-                yield from self._cell(cell.id, here)
+        matrices = {cell.id: cell.matrix for cell in self._store.cells()}
+        for cell, units in self._cells():
+            for said in self._head:
+                if said["matrix"] == matrices.get(cell):
+                    for record in units[said["model"]]:
+                        yield self._beside(record, _partner(record, units[said["of"]]), said)
+
+    def judged(self, matrices: Mapping[str, str]) -> Iterator[tuple[CaseRecord, CaseRecord]]:
+        """Every answer of a variant with limits, as it was judged alone and beside its original.
+
+        Args:
+            matrices: cell id -> its matrix.
+        """
+        for cell, units in self._cells():
+            for said in self._head:
+                if said["matrix"] != matrices.get(cell) or not _limits(said):
+                    continue
+                for record in units[said["model"]]:
+                    if record.measurement.ended == "returned":
+                        original = _partner(record, units[said["of"]])
+                        yield record, self._held(record, original, said)
 
     def limited(self, matrix: str, unit: str) -> Mapping[str, Any] | None:
         """What the head says of a variant with limits."""
@@ -87,11 +105,16 @@ class Variants:
             The same, where its own reference says that it is wrong already, or it is near enough;
             `failed` where it is not, `not_run` where that cannot be told.
         """
+        return self._held(record, self._partner(record, said), said)
+
+    def _held(
+        self, record: CaseRecord, original: CaseRecord | None, said: Mapping[str, Any]
+    ) -> CaseRecord:
         record = _alone(record)
         if record.judgement.status not in _RIGHT:
             return record
         alone = {ALONE: record.judgement.status.value}
-        found = self._beside(record, self._partner(record, said), said)
+        found = self._beside(record, original, said)
         if found.beyond:
             judgement = Judgement(
                 status=Status.FAILED,
@@ -117,16 +140,15 @@ class Variants:
 
     # -- pairs ----------------------------------------------------------------------------------
 
-    def _cell(self, cell: str, head: Sequence[Mapping[str, Any]]) -> Iterator[Compared]:
-        units: dict[str, list[CaseRecord]] = {}
-        for name in (said[key] for said in head for key in ("of", "model")):
-            units.setdefault(name, [])
-        for record in self._store.cases(cell=cell, check=CHECK):
-            if record.unit in units:
-                units[record.unit].append(record)
-        for said in head:
-            for record in units[said["model"]]:
-                yield self._beside(record, _partner(record, units[said["of"]]), said)
+    def _cells(self) -> Iterator[tuple[str, Mapping[str, list[CaseRecord]]]]:
+        """The cases of each cell that are of a variant or an original, by unit; one query."""
+        names = {said[key] for said in self._head for key in ("of", "model")}
+        for cell, cases in groupby(self._store.cases(check=CHECK), key=lambda case: case.cell):
+            units: dict[str, list[CaseRecord]] = {name: [] for name in names}
+            for record in cases:
+                if record.unit in units:
+                    units[record.unit].append(record)
+            yield cell, units
 
     def _partner(self, record: CaseRecord, said: Mapping[str, Any]) -> CaseRecord | None:
         found = self._store.cases(cell=record.cell, check=CHECK, unit=said["of"])

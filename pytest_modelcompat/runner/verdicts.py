@@ -244,14 +244,7 @@ class Verdicts:
         if not self._limited:
             return
         variants = Variants(store, variant_of(self._plan.matrices))
-        for matrix, unit in sorted(self._limited):
-            said = variants.limited(matrix, unit)
-            assert said is not None
-            cells = [cell for cell, its in self._matrix_of.items() if its == matrix]
-            for cell in cells:
-                for record in list(store.cases(cell=cell, check="parity", unit=unit)):
-                    if record.measurement.ended == "returned":
-                        yield record, variants.held(record, said)
+        yield from variants.judged(self._matrix_of)
 
     def _unexpected(self, cell: str, store: Store, board: Board) -> None:
         """Mark the passed cases of one cell that a known issue said would fail."""
