@@ -112,7 +112,8 @@ def _files(model: Model) -> Iterator[Path]:
         yield Path(model.build.rpartition("::")[0])
     yield from model.libraries
     data = model.data
-    yield from (path for path in (data.inputs, data.outputs) if path is not None)
+    named = (data.inputs, data.outputs, data.labels)
+    yield from (path for path in named if path is not None)
     if data.folder is not None:
         for place, _, names in os.walk(data.folder):
             found = (Path(place, name) for name in names)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -531,6 +532,22 @@ def test_known_issues_and_base_go_along(tmp_path: Path) -> None:
         "project/in/known/k.yaml", "project/in/m.yaml", "project/requirements.txt",
     ]  # fmt: skip
     assert list(contents(made["plan.yaml"][0])) == [b"[]\n", text.encode(), b"numpy==1.26.4\n"]
+
+
+def test_every_file_of_a_model_s_data_goes_along(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "matrices/models/digits-mlp/model.onnx", tmp_path)
+    for name in ("inputs", "outputs", "labels"):
+        np.savez(tmp_path / f"{name}.npz", np.zeros(3))
+    data = "{inputs: inputs.npz, outputs: outputs.npz, labels: labels.npz}"
+    model = f"{{name: m, path: model.onnx, data: {data}}}"
+    text = SMALL.partition("checks:")[0] + f"checks:\n  parity:\n    models:\n      - {model}\n"
+    made = write(small(tmp_path, text), tmp_path / "o")
+    pod = pod_of(cells(made)[0])
+    items = next(v for v in pod["volumes"] if v["name"] == "matrix")["configMap"]["items"]
+    assert [item["path"] for item in items] == [
+        "project/inputs.npz", "project/labels.npz", "project/m.yaml", "project/model.onnx",
+        "project/outputs.npz",
+    ]  # fmt: skip
 
 
 def contents(config: dict[str, Any]) -> Iterator[bytes]:
