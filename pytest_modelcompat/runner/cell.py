@@ -7,17 +7,10 @@ that was damaged on its way is told.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
-import os
 import secrets
 import threading
-import time
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from pytest_modelcompat.environments import cache, registry
 from pytest_modelcompat.environments.protocol import PlaceLostError
@@ -50,8 +43,9 @@ from pytest_modelcompat.runner.orders import (
     place_files,
 )
 from pytest_modelcompat.runner.settings import Members
+from pytest_modelcompat.runner.stream import Stats, messages
 from pytest_modelcompat.runner.zipapp import worker_file
-from pytest_modelcompat.worker.protocol import CHUNK, Parser, request
+from pytest_modelcompat.worker.protocol import CHUNK, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -90,24 +84,8 @@ __all__ = [
 ]
 
 BATCH = 2000  # cases in one message
-BREATH = 0.02  # seconds between two readings, where there is little to read
 PATIENCE = 3.0  # seconds for a worker to end by itself once its standard input is closed
 DIAGNOSTICS = 64 << 10  # bytes of its standard error, from the end
-
-
-@dataclass
-class Stats:
-    """Damage to the stream.
-
-    Attributes:
-        torn: messages and frames that began and did not end as they should.
-        garbage: bytes that belong to no frame.
-        repeated: answers to cases that had been answered before, left out.
-    """
-
-    torn: int = 0
-    garbage: int = 0
-    repeated: int = 0
 
 
 class CellProcess:
@@ -186,8 +164,8 @@ class CellProcess:
         if self._process is None:
             yield Unavailable(reason=words.not_started(self._python, self._problem))
             return
-        parser, greeted = Parser(self._nonce, _loads), False
-        for message, raw in self._messages(parser):
+        greeted = False
+        for message, raw in messages(self._process.stdout.fileno(), self._nonce, self.stats):
             event = self._event(message, raw)
             greeted = greeted or isinstance(event, Hello)
             if isinstance(event, Done) and event.results > len(self._answered):
@@ -257,28 +235,6 @@ class CellProcess:
             while rest:
                 rest = rest[self._process.stdin.write(rest) :]
 
-    def _messages(self, parser: Parser) -> Iterator[tuple[dict[str, Any], memoryview]]:
-        assert self._process is not None
-        handle = self._process.stdout.fileno()
-        with contextlib.suppress(OSError):  # more than a user may have
-            fcntl.fcntl(handle, fcntl.F_SETPIPE_SZ, 4 * CHUNK)
-        data, read = b"", 0.0
-        while True:
-            # To be woken for each of thousands of small answers costs more than to read them, and
-            # it is the worker's processor that is taken away. The pipe holds what comes meanwhile.
-            if len(data) < CHUNK:
-                time.sleep(max(0.0, read + BREATH - time.monotonic()))
-            data = os.read(handle, 4 * CHUNK)
-            read = time.monotonic()
-            torn = parser.torn
-            found = parser.feed(data) if data else parser.finish()
-            self.stats.torn, self.stats.garbage = parser.torn, parser.garbage
-            yield from found
-            if parser.torn > torn:
-                yield {"type": "damaged"}, memoryview(b"")
-            if not data:
-                return
-
     def _event(self, message: dict[str, Any], raw: memoryview) -> Event | None:
         if message.get("type") == "damaged":
             return Damaged()
@@ -307,14 +263,6 @@ class CellProcess:
 
     def _told(self) -> str:
         return self._diagnostics.decode("utf-8", "backslashreplace")
-
-
-def _loads(data: bytes) -> Any:
-    """JSON as the standard library reads it, in a fifth of the time where it is plain."""
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return json.loads(data)  # lone surrogates and infinities are no JSON, and yet are sent
 
 
 def _nonsense(message: dict[str, Any], problem: Exception) -> Event:

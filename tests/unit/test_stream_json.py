@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_modelcompat.runner.cell import _loads
+from pytest_modelcompat.runner.stream import loads
 
 _ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
@@ -21,7 +21,7 @@ _ANY = st.recursive(
 @given(_ANY)
 def test_whatever_it_says(value) -> None:
     data = json.dumps(value).encode("ascii")
-    assert repr(_loads(data)) == repr(json.loads(data))
+    assert repr(loads(data)) == repr(json.loads(data))
 
 
 @pytest.mark.parametrize(
@@ -34,15 +34,15 @@ def test_whatever_it_says(value) -> None:
     ],
 )
 def test_what_is_hardly_json(text, value) -> None:
-    assert _loads(text.encode()) == value
+    assert loads(text.encode()) == value
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[1] 2", b'"\xff"', b"'a'"])
 def test_what_is_none(data) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - each says it in its own words
-        _loads(data)
+        loads(data)
 
 
 def test_what_is_nested_without_end() -> None:
     with pytest.raises(RecursionError):
-        _loads(b"[" * 100_000)
+        loads(b"[" * 100_000)
