@@ -120,7 +120,7 @@ class CellProcess:
     ) -> None:
         self.stats = Stats()
         self._order = order
-        self._restored = restored or Remembered(BATCH)
+        self._restored = Remembered(BATCH) if restored is None else restored
         self._python = prepared.python[0]
         self._nonce = secrets.token_bytes(8)
         self._lock = threading.Lock()

@@ -37,6 +37,7 @@ __all__ = [
 
 _Natural = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  # what the store's numbers hold
 _Seconds = Annotated[float, msgspec.Meta(ge=0, lt=2**63)]
+_Outputs = list[tuple[str | int | None, Any]]  # adapters from elsewhere name by position, or not
 _SMALL = 4096  # bytes of an answer that is worth remembering
 Named = list[tuple[str, "Value"]]
 """(name, value) of each output."""
@@ -280,14 +281,14 @@ class _Sent(msgspec.Struct, kw_only=True):
     variant: str | None
     stage: Stage
     error: dict[str, str] | None
-    outputs: list[list[tuple[str, Any]]]
+    outputs: list[_Outputs]
     distinct: tuple[_Natural, ...]
     ran_on: dict[str, _Natural] | None
     load_seconds: _Seconds
     run_seconds: tuple[_Seconds, ...]
     peak_rss: _Natural
     opset: _Natural
-    inputs: list[tuple[str, Any]] | None = None
+    inputs: _Outputs | None = None
 
 
 def _result(fields: dict[str, Any], raw: memoryview, restored: Remembered[list[Named]]) -> Result:
@@ -314,19 +315,24 @@ def _result(fields: dict[str, Any], raw: memoryview, restored: Remembered[list[N
 
 
 def _answer(
-    sent: list[list[tuple[str, Any]]], raw: memoryview, restored: Remembered[list[Named]]
+    sent: list[_Outputs], raw: memoryview, restored: Remembered[list[Named]]
 ) -> tuple[Answer | None, list[Named]]:
-    def restore_all() -> list[Named]:
-        return [_named(each, raw) for each in sent]
-
     if len(raw) > _SMALL:
-        return None, restore_all()
+        return None, _all_named(sent, raw)
     try:
-        answer = msgspec.json.encode(sent), bytes(raw)
-    except UnicodeEncodeError:  # a name with lone surrogates
-        return None, restore_all()
-    return answer, restored.of(answer, restore_all)
+        described = msgspec.json.encode(sent)
+    except (UnicodeEncodeError, RecursionError):  # a name with lone surrogates; no value at all
+        return None, _all_named(sent, raw)
+    if len(described) > _SMALL:
+        return None, _all_named(sent, raw)
+    answer = described, bytes(raw)
+    # From the bytes that are remembered: the message's own would be kept beside them.
+    return answer, restored.of(answer, lambda: _all_named(sent, memoryview(answer[1])))
 
 
-def _named(pairs: list[tuple[str, Any]], raw: memoryview) -> Named:
-    return [(name, restore(descriptor, raw)) for name, descriptor in pairs]
+def _all_named(sent: list[_Outputs], raw: memoryview) -> list[Named]:
+    return [_named(each, raw) for each in sent]
+
+
+def _named(pairs: _Outputs, raw: memoryview) -> Named:
+    return [(str(name), restore(descriptor, raw)) for name, descriptor in pairs]

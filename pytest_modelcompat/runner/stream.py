@@ -49,14 +49,14 @@ def messages(
         nonce: the session's mark.
         stats: kept up to date.
     """
-    with contextlib.suppress(OSError):  # more than a user may have
-        fcntl.fcntl(handle, fcntl.F_SETPIPE_SZ, 4 * CHUNK)
+    little = _little(handle)
     parser = Parser(nonce, loads)
     data, read = b"", 0.0
     while True:
         # To be woken for each of thousands of small answers costs more than to read them, and it
-        # is the worker's processor that is taken away. The pipe holds what comes meanwhile.
-        if len(data) < CHUNK:
+        # is the worker's processor that is taken away. The pipe holds what comes meanwhile. Who is
+        # in the middle of a large answer waits for us to take the rest.
+        if len(data) < little and not parser.partial:
             time.sleep(max(0.0, read + BREATH - time.monotonic()))
         data = os.read(handle, 4 * CHUNK)
         read = time.monotonic()
@@ -68,6 +68,20 @@ def messages(
             yield {"type": "damaged"}, memoryview(b"")
         if not data:
             return
+
+
+def _little(handle: int) -> int:
+    """How many bytes leave a pipe mostly empty, once it is as large as it may be.
+
+    A user may have pipes of so many bytes in all; from then on each one holds two pages, and what
+    reads those 50 times a second takes half a minute for 10 MB.
+    """
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(handle, fcntl.F_SETPIPE_SZ, 4 * CHUNK)
+    try:
+        return fcntl.fcntl(handle, fcntl.F_GETPIPE_SZ) // 4
+    except OSError:  # no pipe
+        return 0
 
 
 def loads(data: bytes) -> Any:

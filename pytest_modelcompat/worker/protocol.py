@@ -206,6 +206,11 @@ class Parser:
         self._open: bytearray | None = None  # the message whose last chunk has not come yet
         self._next = 0
 
+    @property
+    def partial(self) -> bool:
+        """Whether a frame or a message has begun whose rest has not come yet."""
+        return self._open is not None or bool(self._buffer)
+
     def feed(self, data: Buffer) -> list[tuple[dict[str, Any], memoryview]]:
         """The messages that are complete with these bytes: (JSON, raw bytes)."""
         self._buffer += data

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 import struct
+import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +16,7 @@ from pytest_modelcompat.results import rules
 from pytest_modelcompat.results.judge import EQUAL
 from pytest_modelcompat.results.model import Stage
 from pytest_modelcompat.results.remembered import Remembered
+from pytest_modelcompat.runner import cell, command, stream
 from pytest_modelcompat.runner.events import Named, Result, event_of
 from pytest_modelcompat.runner.expected import Expected, ExpectedCase
 from pytest_modelcompat.worker.values import Blobs, Value, describe
@@ -180,3 +186,95 @@ def test_other_rules_judge_anew(tmp_path: Path) -> None:
         assert [say("unsupported"), say("gated")] == ["unsupported", "gated"]
     finally:
         rules.use({})
+
+
+@pytest.mark.parametrize("name", [0, 7, None])
+def test_adapters_from_elsewhere_may_name_by_position(
+    restored: Remembered[list[Named]], name: object
+) -> None:
+    assert result(restored, [(name, floats(1))]).outputs == [[(str(name), floats(1))]]
+
+
+def test_what_describes_much_is_not_remembered_either(restored: Remembered[list[Named]]) -> None:
+    empty = Value.sequence([floats() for _ in range(2000)])
+    assert result(restored, [("y", empty)]).answer is None
+    assert not len(restored)
+
+
+def test_what_is_remembered_does_not_keep_its_message(restored: Remembered[list[Named]]) -> None:
+    message, raw = sent([("y", floats(1))])
+    found = event_of(message, raw, restored)
+    assert isinstance(found, Result)
+    assert found.answer is not None
+    assert found.outputs[0][0][1].data.obj is found.answer[1]
+
+
+class Sends:
+    """A kind of environment whose workers send these messages, through a pipe of that size."""
+
+    def __init__(self, messages: list[tuple[dict[str, Any], int]], pipe: int = 0) -> None:
+        self.messages, self.pipe = messages, pipe
+
+    def inside(self, file: Path, **_: Any) -> Path:
+        return file
+
+    def start(self, _: Any, arguments: Any, *, folder: Path, **__: Any) -> Any:
+        code = (
+            "import json, sys\n"
+            "from pytest_modelcompat.worker.protocol import send\n"
+            "for message, size in json.loads(sys.argv[2]):\n"
+            "    send(1, bytes.fromhex(sys.argv[1]), message, [bytes(size)])\n"
+        )
+        told = [sys.executable, "-c", code, arguments[-1], json.dumps(self.messages)]
+        started = command.start(told, env=dict(os.environ), cwd=folder)
+        if self.pipe:
+            fcntl.fcntl(started.stdout.fileno(), fcntl.F_SETPIPE_SZ, self.pipe)
+        return started
+
+
+def told(kind: Sends, folder: Path, **given: Any) -> list[Any]:
+    order = cell.Order(runtime="r", distribution="d", provider="p", bundles=())
+    made = cell.CellProcess(
+        kind,  # type: ignore[arg-type]
+        SimpleNamespace(python=("python",)),  # type: ignore[arg-type]
+        order=order, folder=folder, env={}, worker=folder / "worker", **given,
+    )  # fmt: skip
+    with made as process:
+        return list(process.events())
+
+
+_DONE = ({"type": "done", "results": 1, "children": 1}, 0)
+
+
+def test_the_first_cell_fills_the_memory_of_all(
+    tmp_path: Path, restored: Remembered[list[Named]]
+) -> None:
+    message, raw = sent([("y", floats(0))])
+    seen = told(Sends([(message, len(raw)), _DONE]), tmp_path, restored=restored)
+    assert any(isinstance(each, Result) for each in seen)
+    assert len(restored) == 1
+
+
+@pytest.mark.parametrize("pipe", [4096, 65536, 0])
+def test_nobody_naps_while_a_large_answer_is_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipe: int
+) -> None:
+    naps: list[float] = []
+
+    def fcntl_(handle: int, what: int, *value: int) -> int:
+        if value:
+            raise PermissionError  # as where the user has too many pipes
+        return fcntl.fcntl(handle, what)
+
+    if pipe:
+        monkeypatch.setattr(
+            stream, "fcntl", SimpleNamespace(
+                fcntl=fcntl_, F_SETPIPE_SZ=fcntl.F_SETPIPE_SZ, F_GETPIPE_SZ=fcntl.F_GETPIPE_SZ
+            )
+        )  # fmt: skip
+    monkeypatch.setattr(stream.time, "sleep", naps.append)
+    size = 2 << 20
+    message, _ = sent([("y", Value.tensor("uint8", (size,), bytes(size)))])
+    seen = told(Sends([(message, size), _DONE], pipe), tmp_path)
+    assert [len(each.outputs[0][0][1].data) for each in seen if isinstance(each, Result)] == [size]
+    assert len(naps) < 10
