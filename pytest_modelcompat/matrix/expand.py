@@ -25,7 +25,7 @@ from pytest_modelcompat.matrix.model import Framework, Image, Matcher, Matrix, R
 from pytest_modelcompat.matrix.yaml_nodes import Unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from pytest_modelcompat.matrix.declared import Declared, Include
     from pytest_modelcompat.matrix.model import Cell
@@ -107,8 +107,8 @@ def expand(
     maker = CellMaker(declared, problems)
     ids = cell_ids(declared.name, (draft.values for draft in drafts.values()))
     cells = tuple(
-        maker.make(id_, draft.values, draft.axes, draft.rules)
-        for id_, draft in zip(ids, drafts.values(), strict=True)
+        maker.make(id_, draft.values, axes, draft.rules)
+        for id_, draft, axes in zip(ids, drafts.values(), _told_apart(drafts.values()), strict=True)
     )
     maker.check_references(frozenset(ids))
     used |= maker.used
@@ -136,6 +136,25 @@ def _matchers(declared: Declared) -> int:
 
 def _key(values: Values) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((value.axis, value.id) for value in values))
+
+
+def _told_apart(drafts: Collection[Draft]) -> Iterator[tuple[tuple[str, str], ...]]:
+    """The axes of each cell; where several would have the same ones, with what they are called.
+
+    Outputs know cells by their axes. Two servers of one release, or one provider with two settings,
+    would be one target there, and a step from a version to itself.
+    """
+    alike: dict[tuple[tuple[str, str], ...], list[Values]] = {}
+    for draft in drafts:
+        alike.setdefault(draft.axes, []).append(draft.values)
+    for draft in drafts:
+        others = alike[draft.axes]
+        differ = [
+            value
+            for place, value in enumerate(draft.values)
+            if len(others) > 1 and len({values[place].id for values in others}) > 1
+        ]
+        yield (*draft.axes, *((f"{value.axis}.id", value.id) for value in differ))
 
 
 def _cell_limit(problems: Problems) -> int:

@@ -164,6 +164,7 @@ def load_matrices(
     if select is None or not select.strip():
         return matrices
     axes = dict.fromkeys(name for _, _, names in found for name in names)
+    axes |= dict.fromkeys(name for each in matrices for cell in each.cells for name, _ in cell.axes)
     matcher = parse_select(select, tuple(axes))
     return tuple(select_cells(matrix, matcher) for matrix in matrices)
 

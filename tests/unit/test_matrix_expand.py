@@ -17,6 +17,10 @@ from pytest_modelcompat.errors import UsageProblem
 from pytest_modelcompat.matrix import ids, load_matrix
 from pytest_modelcompat.matrix.expand import MAX_CELLS_VARIABLE
 from pytest_modelcompat.matrix.model import Cell, Framework, Image, Limits, Matrix
+from pytest_modelcompat.report.lanes import lanes
+from pytest_modelcompat.results.compat import target_of
+from pytest_modelcompat.results.model import CellStatus, Outcome
+from pytest_modelcompat.results.stored import StoredCell
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -282,9 +286,46 @@ axes:
     - {id: arm64, value: "debian:trixie", platform: linux/arm64}
 """
     first, second = load(tmp_path, text).cells
-    assert first.axes == second.axes
+    assert first.axes[:-1] == second.axes[:-1]
+    assert [first.axes[-1], second.axes[-1]] == [("image.id", "amd64"), ("image.id", "arm64")]
     assert first.id != second.id
     assert "-arm64-" in second.id
+
+
+SERVERS = """axes:
+  framework:
+    flask:
+      - {id: old, value: "3.1.0", runtime: json_endpoint, options: {url: "http://a"}}
+      - {id: new, value: "3.1.0", runtime: json_endpoint, options: {url: "http://b"}}
+      - {id: last, value: "3.1.1", runtime: json_endpoint, options: {url: "http://b"}}
+  provider: [{id: only, value: served}]
+"""
+
+
+def test_cells_of_equal_axes_are_targets_of_their_own_downstream(tmp_path: Path) -> None:
+    cells = load(tmp_path, SERVERS).cells
+    assert [dict(cell.axes).get("framework.id") for cell in cells] == ["old", "new", None]
+    assert all("provider.id" not in dict(cell.axes) for cell in cells)  # the same in all
+    assert len({cell.axes for cell in cells}) == 3
+    assert len({target_of(stored(cell)) for cell in cells}) == 3  # of compat.json
+    assert len({stored(cell).key for cell in cells}) == 3  # of a comparison with another run
+    for lane in lanes([stored(cell) for cell in cells]):  # of the report's steps
+        assert len({version for version, _ in lane.stops}) == len(lane.stops)
+
+
+def stored(cell: Cell) -> StoredCell:
+    return StoredCell(
+        id=cell.id,
+        matrix=cell.matrix,
+        axes=dict(cell.axes),
+        status=CellStatus.COMPLETED,
+        outcome=Outcome.OK,
+    )
+
+
+def test_what_tells_cells_apart_selects_them(tmp_path: Path) -> None:
+    matrix = load(tmp_path, SERVERS, select="framework.id:new")
+    assert [cell.options for cell in matrix.cells] == [(("url", "http://b"),)]
 
 
 def test_a_framework_names_its_adapter(tmp_path: Path) -> None:
