@@ -285,7 +285,7 @@ def _probe(
     error = case.error or {}
     words = str(error.get("signature") or error.get("message") or case.reason or "")
     if not words and case.mismatch and case.mismatch.get("ratio") is not None:
-        words = f"{case.mismatch['ratio']} times the tolerance"
+        words = f"{float(case.mismatch['ratio']):.3g} times the tolerance"
     answered = case.status not in _IDLE
     return Probe(
         version=version,

@@ -305,7 +305,10 @@ def _explain(arguments: argparse.Namespace) -> int:
         told += 1
         sys.stdout.write(_shown(case))
     if not told:
-        raise UsageProblem(command_line.nothing_to_explain(arguments.what, arguments.report, units))
+        cells = [cell.id for cell in run.cells if arguments.what in cell.id]
+        raise UsageProblem(
+            command_line.nothing_to_explain(arguments.what, arguments.report, units, cells)
+        )
     return 0
 
 

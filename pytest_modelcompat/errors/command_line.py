@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_modelcompat.errors import Problem, environment, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 def needs_matrix(option: str) -> Problem:
@@ -183,12 +183,24 @@ def file_exists(path: str) -> Problem:
     return Problem(message=f"{path} exists already.", hint="Name another file.")
 
 
-def nothing_to_explain(what: str, report: str, known: Iterable[str]) -> Problem:
-    """A name that the stored run does not have; `known` are its operators and models."""
+def nothing_to_explain(
+    what: str, report: str, known: Iterable[str], cells: Sequence[str]
+) -> Problem:
+    """A name that the stored run does not have.
+
+    Args:
+        what: as typed.
+        report: folder of the run.
+        known: its operators and models.
+        cells: ids that have the name as a part.
+    """
+    alike = f"Cells with it in their id: {', '.join(cells[:20])}." if cells else ""
     return Problem(
         message=f"The run in {report!r} has no cell {what[:200]!r}, no operator or model of that "
         "name, and no case named like it.",
-        hint=suggest(what, known) or "`modelcompat report` makes the page that lists them.",
+        hint=alike
+        or suggest(what, known)
+        or "`modelcompat report` makes the page that lists them.",
     )
 
 

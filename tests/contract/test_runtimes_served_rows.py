@@ -555,6 +555,8 @@ def test_the_attestation_says_what_is_known(served: Pages, torch: Pages) -> None
         ("json_endpoint", {"url": "http://h", "server": "any", "path": "/"}, "needs the option ou"),
         ("json_endpoint", {"url": "http://h", "server": "any", "path": "/?key=secret",
                            "outputs": "y:bool"}, "path is a plain path"),
+        ("json_endpoint", {"url": "http://h", "server": "any", "path": "predict",
+                           "outputs": "y:bool"}, "begins with a slash"),
         ("json_endpoint", {"url": "http://h", "server": "any", "path": "/", "model": "m"},
          "no option 'model'"),
         ("torchserve", {"outputs": "y:bool", "token": "secret"}, "has no option 'token'"),

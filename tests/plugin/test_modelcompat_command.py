@@ -250,6 +250,16 @@ def test_explain_knows_an_operator_of_one_opset(place: Path, capsys) -> None:
     assert "Did you mean 'Conv'?" in capsys.readouterr().err
 
 
+def test_explain_names_the_cells_that_part_of_an_id_could_mean(place: Path, capsys) -> None:
+    cells = [cell("lib-1-py3.11-host-a"), cell("lib-1-py3.12-host-b"), cell("lib-2-py3.11-host-c")]
+    cases = [case(0, cell=each.id, unit="ai.onnx::Conv") for each in cells]
+    report_folder(place / "own", cases, cells)
+    assert run("explain", "lib-1", "--report", "own") == 4
+    said = capsys.readouterr().err
+    assert "Cells with it in their id: lib-1-py3.11-host-a, lib-1-py3.12-host-b." in said
+    assert "lib-2" not in said
+
+
 def test_explain_escapes_what_is_hostile(place: Path, capsys) -> None:
     bad = case(0, status="error", error={"type": "E", "message": "\x1b[2J\u202e"})
     report_folder(place / "own", [bad], [cell()])

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_modelcompat.bisect import Found, Probe, search, summary
+from pytest_modelcompat.bisect import Found, Probe, _probe, search, summary
 from pytest_modelcompat.matrix.load import load_matrix
+from pytest_modelcompat.results.model import CellStatus, Outcome, Status
+from pytest_modelcompat.results.stored import StoredCase, StoredCell
 
 VERSIONS = [f"1.{minor}.0" for minor in range(2, 22)]
 
@@ -44,6 +46,16 @@ def test_the_first_good_release_too() -> None:
         "last bad: 1.4.0 (failed)",
         "between them: only ort 1.4.0 → 1.5.0 changed",
     ]
+
+
+def test_a_distance_is_told_in_few_digits() -> None:
+    cell = StoredCell(id="c", matrix="m", axes={}, status=CellStatus.COMPLETED, outcome=Outcome.OK)
+    case = StoredCase(
+        cell="c", check="parity", unit="m", case="m/in", status=Status.PASSED, outcome=Outcome.OK,
+        mismatch={"ratio": 0.00020480112575738167},
+    )  # fmt: skip
+    told = _probe("1.2.0", cell, case, (), frozenset({"passed"}))
+    assert told.words == "0.000205 times the tolerance"
 
 
 def test_releases_without_an_answer_are_passed_over_and_named() -> None:

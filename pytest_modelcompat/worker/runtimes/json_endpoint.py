@@ -39,7 +39,8 @@ class Adapter(ServedAdapter):
                 raise ValueError("json_endpoint needs the option {}".format(name))
         for name in ("path", "ready"):
             if name in options and not _PATH.match(options[name]):
-                raise ValueError("{} is a plain path after a slash, without query".format(name))
+                words = "{} is a plain path that begins with a slash, without query: /predict"
+                raise ValueError(words.format(name))
         for side in ("inputs", "outputs"):
             declared_by(side, options)
 
