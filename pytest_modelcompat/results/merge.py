@@ -181,7 +181,10 @@ def merged(
         for part in ordered
         if not part.info.finished
     ]
-    found.unexpected, told = all_known(ordered)
+    gone, told = all_known(ordered)
+    if found.problems:  # what is missing may be what an entry is for
+        gone, told = (), []
+    found.unexpected = gone
     found.notes = list(dict.fromkeys([*(n for p in ordered for n in p.info.notes), *told]))
     return found
 

@@ -212,6 +212,31 @@ def test_one_that_shows_in_none_passes_unexpectedly(tmp_path: Path, capsys):
     assert gone == [(identity, CASES[1]) for identity in CELLS[1:]]
 
 
+@pytest.mark.parametrize("selected", [0, 2])
+def test_what_is_missing_may_be_what_a_known_issue_is_for(tmp_path: Path, capsys, selected: int):
+    (said,) = known(0, selected)
+    part = shard(tmp_path / "1", 1, known=({**said, "selected": selected},))
+    status, out, _ = merge(capsys, part, "--output", tmp_path / "whole", "--partial")
+    assert (status, "no longer shows" in out) == (1, False)
+    run = load(tmp_path / "whole")
+    assert {each.outcome for each in run.cases()} == {Outcome.OK}
+    assert not any("selected nothing" in note for note in run.info.notes)
+
+
+@pytest.mark.parametrize("selected", [0, 2])
+def test_a_part_of_which_not_all_was_run_leaves_known_issues_open(
+    tmp_path: Path, capsys, selected: int
+):
+    (said,) = known(0, selected)
+    first = shard(tmp_path / "1", 1, known=({**said, "selected": selected},))
+    second = shard(tmp_path / "2", 2)  # with -k, it tells nothing of them
+    status, _, _ = merge(capsys, first, second, "--output", tmp_path / "whole")
+    run = load(tmp_path / "whole")
+    assert status == 0
+    assert {each.outcome for each in run.cases()} == {Outcome.OK}
+    assert not any("selected nothing" in note for note in run.info.notes)
+
+
 def test_environments_that_were_made_differently_are_both_kept(tmp_path: Path, capsys):
     parts = [shard(tmp_path / str(n), n) for n in (1, 2)]
     path = tmp_path / "2" / "run.json"
