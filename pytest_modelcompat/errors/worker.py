@@ -15,6 +15,7 @@ __all__ = [
     "lost_worker",
     "no_worker",
     "nonsense",
+    "not_asked",
     "not_started",
 ]
 
@@ -85,6 +86,12 @@ def lost_worker(exit_code: int | None, diagnostics: str) -> str:
 def lost_answers(count: int) -> str:
     """The worker has answered more cases than arrived."""
     return f"{count} answers of the worker were damaged on their way and are lost"
+
+
+def not_asked(n: int, variant: str | None) -> str:
+    """A result of a case that the worker was not given."""
+    case = f"case {n}" if variant is None else f"case {n} ({variant[:40]})"
+    return f"the worker answered for {case}, which it was not given; the answer was left out"
 
 
 def nonsense(problem: str) -> str:

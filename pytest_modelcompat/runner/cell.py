@@ -126,6 +126,7 @@ class CellProcess:
         self._lock = threading.Lock()
         self._diagnostics = bytearray()
         self._listener: threading.Thread | None = None
+        self._asked: set[tuple[int, str | None]] = set()
         self._answered: set[tuple[int, str | None]] = set()
         self._killed = False
         self._process: WorkerProcess | None = None
@@ -148,6 +149,7 @@ class CellProcess:
 
     def submit(self, cases: Sequence[CaseOrder]) -> None:
         """Give it more cases."""
+        self._asked.update((case.n, case.variant) for case in cases)
         for at in range(0, len(cases), BATCH):
             batch = [self._case(case) for case in cases[at : at + BATCH]]
             self._send({"type": "cases", "cases": batch})
@@ -244,6 +246,8 @@ class CellProcess:
             event = _nonsense(message, problem)
         if isinstance(event, Result | Ended):
             key = event.n, event.variant
+            if key not in self._asked:  # it would be taken for another case, or another cell's
+                return Note(message=words.not_asked(event.n, event.variant))
             if key in self._answered:  # it died between sending an answer and noting that it did
                 self.stats.repeated += 1
                 return None

@@ -17,7 +17,8 @@ from pytest_modelcompat.results.judge import EQUAL
 from pytest_modelcompat.results.model import Stage
 from pytest_modelcompat.results.remembered import Remembered
 from pytest_modelcompat.runner import cell, command, stream
-from pytest_modelcompat.runner.events import Named, Result, event_of
+from pytest_modelcompat.runner.cell import CaseOrder
+from pytest_modelcompat.runner.events import Ended, Named, Note, Result, event_of
 from pytest_modelcompat.runner.expected import Expected, ExpectedCase
 from pytest_modelcompat.worker.values import Blobs, Value, describe
 
@@ -240,6 +241,7 @@ def told(kind: Sends, folder: Path, **given: Any) -> list[Any]:
         order=order, folder=folder, env={}, worker=folder / "worker", **given,
     )  # fmt: skip
     with made as process:
+        process.submit([CaseOrder(n=3, bundle=0, index=3)])
         return list(process.events())
 
 
@@ -278,3 +280,20 @@ def test_nobody_naps_while_a_large_answer_is_on_its_way(
     seen = told(Sends([(message, size), _DONE], pipe), tmp_path)
     assert [len(each.outputs[0][0][1].data) for each in seen if isinstance(each, Result)] == [size]
     assert len(naps) < 10
+
+
+@pytest.mark.parametrize(
+    ("n", "variant"), [(-1, None), (4, None), (2**31, None), (3, "cpu"), (4, "no_optimization")]
+)
+@pytest.mark.parametrize("kind", ["result", "ended"])
+def test_an_answer_that_nobody_asked_for_is_left_out(
+    n: int, variant: str | None, kind: str, tmp_path: Path
+) -> None:
+    asked, raw = sent([("y", floats(1))])
+    other = {**asked, "n": n, "variant": variant}
+    if kind == "ended":
+        other = {"type": "ended", "n": n, "variant": variant, "how": "crashed", "stage": "run"}
+    seen = told(Sends([(other, len(raw)), (asked, len(raw)), _DONE]), tmp_path)
+    assert [each.n for each in seen if isinstance(each, (Result, Ended))] == [3]
+    (note,) = (each for each in seen if isinstance(each, Note))
+    assert "was not given" in note.message
