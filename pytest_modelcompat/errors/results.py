@@ -394,6 +394,19 @@ def rejudged_over_another(folder: Path) -> UsageProblem:
     )
 
 
+def judged_against(folder: Path, cell: str) -> UsageProblem:
+    """A run whose cases no longer say what their own reference was."""
+    return UsageProblem(
+        Problem(
+            message=f"This run was judged against cell {cell}, which took the place of the "
+            "references that its cases had.",
+            hint=f"Give --against {cell}, or another cell; or judge the run that this is a copy "
+            "of.",
+            file=folder,
+        )
+    )
+
+
 def no_axis(name: str, axes: Iterable[str]) -> UsageProblem:
     """An axis that neither of two runs has."""
     known = sorted(axes)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pytest_modelcompat.errors import results as errors
 from pytest_modelcompat.errors.results import StoredRunProblem
 from pytest_modelcompat.results.bench import Bench
 from pytest_modelcompat.results.copying import copy_run, parse_tolerances, refuse_another
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Rejudged", "command", "compare_outputs", "rejudge"]
 
+_NOTE, _OWN = "rejudged against ", "its references"  # begin the note of a run that was judged again
 _BATCH = 1000
 _REMEMBERED = 20_000  # judgements, with what they are about
 _NEVER = frozenset({"not_run", "skipped"})
@@ -102,6 +104,8 @@ def command(
     run = load(folder)
     if against is not None:
         run.cell(against)
+    elif before := _judged_against(run.info.notes):
+        raise errors.judged_against(folder, before)
     in_place = output.resolve() == folder.resolve()
     if not in_place:
         refuse_another(output, run.info.id)
@@ -116,9 +120,8 @@ def command(
             result = rejudge(store, runtimes=runtimes, tolerances=given)
         else:
             result = compare_outputs(store, against, runtimes=runtimes, tolerances=given)
-        against_what = f"against {against}" if against else "against its references"
         terms = ", ".join(tolerances) or "its own tolerances"
-        note = f"rejudged {against_what} with {terms}; nothing was measured again"
+        note = f"{_NOTE}{against or _OWN} with {terms}; nothing was measured again"
         store.set_run(replace(store.run, notes=(*store.run.notes, note)))
         store.settle()
         write_outputs(store)
@@ -132,6 +135,12 @@ def command(
         lines.append(f"{plural(result.kept, 'case')} could not be, and kept as before: {why}")
     lines.append(f"written to {output}; `modelcompat report {output}` makes its page")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _judged_against(notes: Sequence[str]) -> str:
+    """The cell whose outputs took the place of the cases' own references; empty for none."""
+    against = (note.removeprefix(_NOTE) for note in notes if note.startswith(_NOTE))
+    return next((each.split(" ")[0] for each in against if not each.startswith(_OWN)), "")
 
 
 def rejudge(

@@ -388,6 +388,20 @@ def test_the_command_makes_a_copy(tmp_path: Path):
     ]
 
 
+def test_a_run_judged_against_a_cell_has_no_other_references(tmp_path: Path):
+    folder, copy, again = finished(tmp_path / "run"), tmp_path / "copy", tmp_path / "again"
+    command(folder, tolerances=["float32:rtol=0.5"], output=again)
+    assert "6 cases judged again" in command(again, output=again), "its own references are there"
+    command(folder, against="cell-a", output=copy)
+    for output in (copy, tmp_path / "another"):
+        with pytest.raises(UsageProblem, match="was judged against cell cell-a, which took"):
+            command(copy, output=output)
+    assert not (tmp_path / "another").exists()
+    assert "3 cases judged again" in command(copy, against="cell-b", output=copy)
+    with pytest.raises(UsageProblem, match="was judged against cell cell-a"):
+        command(copy)
+
+
 def test_the_command_tells_what_is_wrong(tmp_path: Path):
     folder = finished(tmp_path / "run")
     with pytest.raises(UsageProblem, match="no cell 'cell-x'"):
