@@ -18,7 +18,20 @@ if TYPE_CHECKING:
 
     from pytest_modelcompat.matrix.model import Tolerances
 
-__all__ = ["read_terms", "with_terms"]
+__all__ = ["plain", "read_terms", "read_tolerances", "with_terms"]
+
+
+def plain(tolerances: Tolerances) -> dict[str, dict[str, float]]:
+    """Tolerances as they are kept: {"float16": {"ulp": 8}}."""
+    return {
+        dtype: {form: value for form, value in asdict(each).items() if value is not None}
+        for dtype, each in tolerances
+    }
+
+
+def read_tolerances(kept: Mapping[str, Mapping[str, float]]) -> Tolerances:
+    """Back from `plain`."""
+    return tuple((dtype, Tolerance(**forms)) for dtype, forms in kept.items())
 
 
 def with_terms(
@@ -40,10 +53,7 @@ def with_terms(
     if suite is not None:
         terms["rtol"], terms["atol"] = suite
     if tolerances:
-        terms["tolerance"] = {
-            dtype: {form: value for form, value in asdict(each).items() if value is not None}
-            for dtype, each in tolerances
-        }
+        terms["tolerance"] = plain(tolerances)
     if quantized:
         terms["quantized"] = dict(quantized)
     return terms or None
@@ -53,9 +63,9 @@ def read_terms(reference: Mapping[str, Any] | None) -> dict[str, Any]:
     """The same as keyword arguments of `judge`: `suite`, `tolerances`, `quantized`."""
     kept = reference or {}
     suite = kept.get("rtol"), kept.get("atol")
-    given = {dtype: Tolerance(**forms) for dtype, forms in kept.get("tolerance", {}).items()}
+    given = read_tolerances(kept.get("tolerance", {}))
     return {
         "suite": None if None in suite else suite,
-        "tolerances": tuple(given.items()) or None,
+        "tolerances": given or None,
         "quantized": kept.get("quantized"),
     }

@@ -17,12 +17,12 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.errors.results import StoredRunProblem
-from pytest_modelcompat.matrix.model import Tolerance
 from pytest_modelcompat.results.accuracy import accuracy, labels_in
 from pytest_modelcompat.results.compared import Compared, Side
 from pytest_modelcompat.results.distance import distance, matched, retyped
 from pytest_modelcompat.results.judge import EQUAL
 from pytest_modelcompat.results.model import Judgement, Stage, Status
+from pytest_modelcompat.results.terms import read_tolerances
 from pytest_modelcompat.results.tolerance import Judge
 from pytest_modelcompat.worker.values import decode
 
@@ -310,8 +310,7 @@ def _wrong(ours: Answer, theirs: Answer, limits: Mapping[str, Any]) -> Iterator[
     if isinstance(pairs, str):
         yield pairs
         return
-    given = {dtype: Tolerance(**forms) for dtype, forms in limits["tolerance"].items()}
-    judge = Judge(tuple(given.items()))
+    judge = Judge(read_tolerances(limits["tolerance"]))
     found = judge.compare(
         [(name, retyped(one, other)) for name, one, other in pairs],
         [(name, other) for name, _, other in pairs],

@@ -99,6 +99,11 @@ class ExpectedCase:
                 return False
         return True
 
+    def stored(self, put: Callable[[bytes], str]) -> str:
+        """The digest under which the outputs are kept; `put` is called the first time."""
+        self._digest = self._digest or put(encode(list(self.outputs or ())))
+        return self._digest
+
     def keep(self, repeats: Sequence[Named], put: Callable[[bytes], str]) -> Kept:
         """Store an answer, but for what the bundle holds.
 
@@ -109,8 +114,7 @@ class ExpectedCase:
         equal = [self.equals(each) for each in repeats]
         expected = None
         if self.outputs is not None and not all(equal):
-            self._digest = self._digest or put(encode(list(self.outputs)))
-            expected = self._digest
+            expected = self.stored(put)
         return Kept(
             outputs=tuple(
                 EQUAL if same else put(encode(each))

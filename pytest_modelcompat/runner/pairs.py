@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcompat.results.accuracy import packed
 from pytest_modelcompat.results.judge import EQUAL
+from pytest_modelcompat.results.terms import plain
 from pytest_modelcompat.runner import events
 from pytest_modelcompat.worker.values import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pytest_modelcompat.matrix.model import Matrix, Tolerances
+    from pytest_modelcompat.matrix.model import Matrix
     from pytest_modelcompat.results.model import CaseRecord
     from pytest_modelcompat.runner.expected import ExpectedCase
     from pytest_modelcompat.worker.values import Value
@@ -37,19 +38,12 @@ def variant_of(matrices: Iterable[Matrix]) -> tuple[dict[str, Any], ...]:
                     "of": said.model,
                     "accuracy_loss": said.accuracy_loss,
                     "top1": said.top1,
-                    "tolerance": _plain(said.tolerance) or None,
+                    "tolerance": plain(said.tolerance) or None,
                 }
                 found[matrix.name, model.name] = {
                     name: value for name, value in shown.items() if value is not None
                 }
     return tuple(found.values())
-
-
-def _plain(tolerances: Tolerances) -> dict[str, dict[str, float]]:
-    return {
-        dtype: {form: value for form, value in asdict(each).items() if value is not None}
-        for dtype, each in tolerances
-    }
 
 
 def paired(
@@ -77,7 +71,7 @@ def paired(
     if labels := against.about.get("labels"):
         found["labels"] = keep(encode([("labels", packed(labels))]))
     if EQUAL in seen.outputs and seen.expected is None:
-        seen = replace(seen, expected=keep(encode(list(against.outputs or ()))))
+        seen = replace(seen, expected=against.stored(keep))
     return replace(record, reference=found, measurement=seen)
 
 
